@@ -153,7 +153,7 @@ class SubmissionResult:
 
     @classmethod
     def from_json(cls, assignment: str, entry: dict[str, Any]) -> "SubmissionResult":
-        """Reads what `to_json` wrote. Raises ValueError, KeyError or TypeError for anything else."""
+        """Reads what `to_json` wrote. Raises ValueError, KeyError or TypeError otherwise."""
         return cls(
             student=entry["student"],
             assignment=assignment,
