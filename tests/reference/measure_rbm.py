@@ -1,0 +1,173 @@
+"""Measures the machine on the 8x8 digits: likelihoods, partition functions, applications.
+
+    python tests/reference/measure_rbm.py --seeds 10
+
+Prints a Markdown table: of each figure the mean, the standard deviation over the seeds, and the
+range. The results, and what is made of them, are in docs/reference_numbers.md.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import numpy as np
+import tensorflow as tf
+from scipy.special import logsumexp
+from sklearn.metrics import roc_auc_score
+
+from reference import data, rbm
+
+N_HIDDEN = 16
+# The short run is what a check can afford that calls a student's step 4,200 times.
+RUNS = {
+    "PCD-1": {},
+    "PCD-1, 60 epochs": {"epochs": 60},
+    "CD-1": {"persistent": False},
+}
+# A probability of 0 or 1 that is wrong would cost infinitely many nats.
+SMALLEST = 1e-3
+
+DIGITS = data.binary_digits()
+OBSERVED = data.bottom_half_missing(len(DIGITS.test))
+# One pixel counts as on, and one as off, beside the data.
+PIXEL_MEANS = (DIGITS.train.sum(axis=0, dtype=np.float64) + 1) / (len(DIGITS.train) + 2)
+
+Parameters = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+Score = Callable[[np.ndarray], np.ndarray]
+
+
+def independent_log_prob(v: np.ndarray) -> np.ndarray:
+    """Returns the log-probability under independent pixels. Shape (batch,)."""
+    return v @ np.log(PIXEL_MEANS) + (1 - v) @ np.log1p(-PIXEL_MEANS)
+
+
+def mixture_log_prob(v: np.ndarray, n_components: int, seed: int) -> np.ndarray:
+    """Returns the log-probability under a mixture of Bernoullis, trained by 100 steps of EM."""
+    train = DIGITS.train.astype(np.float64)
+    share = np.random.default_rng(seed).dirichlet(np.ones(n_components), size=len(train))
+    for _ in range(100):
+        count = share.sum(axis=0)[:, np.newaxis]
+        means = (share.T @ train + 0.1) / (count + 0.2)
+        # A component may die out.
+        log_weights = np.log(count[:, 0] + 1e-12)
+
+        def log_terms(
+            rows: np.ndarray, means: np.ndarray = means, log_weights: np.ndarray = log_weights
+        ) -> np.ndarray:
+            log_probs = rows @ np.log(means).T + (1 - rows) @ np.log1p(-means).T
+            return log_probs + log_weights - logsumexp(log_weights)
+
+        terms = log_terms(train)
+        share = np.exp(terms - logsumexp(terms, axis=1, keepdims=True))
+    return logsumexp(log_terms(v), axis=1)
+
+
+def imputation(guess: np.ndarray) -> tuple[float, float]:
+    """Returns the share of missing pixels guessed wrong, and their cross-entropy in nats."""
+    v, p = DIGITS.test[~OBSERVED], np.clip(guess[~OBSERVED], SMALLEST, 1 - SMALLEST)
+    return ((p > 0.5) != v).mean(), -(v * np.log(p) + (1 - v) * np.log1p(-p)).mean()
+
+
+def nearest_neighbours() -> np.ndarray:
+    """Returns, for each test image, the training image with the most similar upper half."""
+    test, train = DIGITS.test[:, :32], DIGITS.train[:, :32]
+    differences = np.abs(test[:, np.newaxis] - train).sum(axis=2)
+    return DIGITS.train[differences.argmin(axis=1)]
+
+
+def detection(score: Score, seed: int) -> dict[str, float]:
+    """Returns the area under the ROC curve for each kind of anomaly, against the test images."""
+    rng, normal = np.random.default_rng(seed), DIGITS.test
+    anomalies = {
+        "10 % flips": data.flip_pixels(normal, 0.1, rng),
+        "upside down": data.upside_down(normal),
+        "joined halves": data.join_halves(normal, DIGITS.test_labels, rng),
+        "independent pixels": data.independent_pixels(DIGITS.train, len(normal), rng),
+    }
+    truth = np.repeat([0, 1], len(normal))
+    return {
+        f"AUROC, {name}": roc_auc_score(truth, np.concatenate([score(normal), score(strange)]))
+        for name, strange in anomalies.items()
+    }
+
+
+def baselines(seed: int) -> dict[str, float]:
+    """Returns the figures of what any model should beat."""
+    figures = {
+        "independent pixels: test nats": independent_log_prob(DIGITS.test).mean(),
+        "mixture of 50: test nats": mixture_log_prob(DIGITS.test, 50, seed).mean(),
+    }
+    guesses = {"column mean": np.tile(PIXEL_MEANS, (len(DIGITS.test), 1))}
+    guesses["1-NN"] = nearest_neighbours()
+    for name, guess in guesses.items():
+        error, cross_entropy = imputation(guess)
+        figures[f"{name}: bit error, bottom half"] = error
+        figures[f"{name}: cross-entropy, bottom half"] = cross_entropy
+    areas = detection(lambda v: -independent_log_prob(v), seed)
+    return figures | {f"independent pixels: {name}": area for name, area in areas.items()}
+
+
+def trained(label: str, seed: int) -> tuple[dict[str, float], Parameters]:
+    """Returns likelihoods and seconds of one training run, and its parameters, float64."""
+    start = time.perf_counter()
+    parameters = rbm.train_rbm(DIGITS.train, N_HIDDEN, seed=seed, **RUNS[label])
+    seconds = time.perf_counter() - start
+    parameters = tuple(tf.cast(array, tf.float64) for array in parameters)
+    figures = {
+        f"{label}: {name} nats": float(np.mean(rbm.rbm_log_prob(v.astype(float), *parameters)))
+        for name, v in (("test", DIGITS.test), ("train", DIGITS.train))
+    }
+    return figures | {f"{label}: seconds": seconds}, parameters
+
+
+def of_the_machine(parameters: Parameters, seed: int) -> dict[str, float]:
+    """Returns errors of AIS, and the figures of the applications."""
+    rng = tf.random.Generator.from_seed(seed)
+    exact, b0 = rbm.exact_log_partition(*parameters), np.log(PIXEL_MEANS / (1 - PIXEL_MEANS))
+    figures = {"log Z": float(exact)}
+    for n_betas in (100, 1000):
+        betas = np.linspace(0, 1, n_betas)
+        log_z, _ = rbm.ais_log_partition(*parameters, b0, betas, 100, rng)
+        figures[f"AIS error, {n_betas} betas, 100 runs"] = float(log_z - exact)
+    test = DIGITS.test.astype(float)
+    guess = rbm.rbm_impute(test, OBSERVED, *parameters, 100, 400, rng).numpy()
+    error, cross_entropy = imputation(guess)
+    figures["Gibbs mean: bit error, bottom half"] = error
+    figures["Gibbs mean: cross-entropy, bottom half"] = cross_entropy
+    areas = detection(lambda v: rbm.rbm_anomaly_score(v.astype(float), *parameters).numpy(), seed)
+    return figures | {f"free energy: {name}": area for name, area in areas.items()}
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=10, help="number of seeds, from 0")
+    seeds = parser.parse_args().seeds
+    if seeds < 2:
+        parser.error(f"argument --seeds: at least 2, for a standard deviation. Received: {seeds}")
+    rows = []
+    for seed in range(seeds):
+        print(f"seed {seed}", file=sys.stderr)
+        row = baselines(seed)
+        for label in RUNS:
+            figures, parameters = trained(label, seed)
+            row |= figures
+            if label == "PCD-1":
+                row |= of_the_machine(parameters, seed)
+        rows.append(row)
+    print(f"| figure ({seeds} seeds) | mean | sd | min | max |\n|---|---|---|---|---|")
+    for name in rows[0]:
+        values = np.array([row[name] for row in rows])
+        cells = values.mean(), values.std(ddof=1), values.min(), values.max()
+        print(f"| {name} | {' | '.join(f'{cell:.3f}' for cell in cells)} |")
+
+
+if __name__ == "__main__":
+    main()
