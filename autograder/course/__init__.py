@@ -11,12 +11,13 @@ from autograder.course._assignment import (
     Assignment,
     Cell,
     Exercise,
+    Kind,
     ManualCell,
     read_notebook,
     regions,
 )
 from autograder.course._checks import CheckInfo, checks_of
-from autograder.course._configure import configure
+from autograder.course._configure import configure, programs_on_path
 from autograder.course._course import Course, find_course
 from autograder.course._names import is_name
 from autograder.course._settings import CONFIG_FILE, Settings, load_config
@@ -30,6 +31,7 @@ __all__ = [
     "CheckInfo",
     "Course",
     "Exercise",
+    "Kind",
     "ManualCell",
     "Settings",
     "checks_of",
@@ -37,6 +39,7 @@ __all__ = [
     "find_course",
     "is_name",
     "load_config",
+    "programs_on_path",
     "read_notebook",
     "regions",
 ]

@@ -21,6 +21,7 @@ __all__ = [
     "Assignment",
     "Cell",
     "Exercise",
+    "Kind",
     "ManualCell",
     "read_assignment",
     "read_notebook",

@@ -1,12 +1,18 @@
 """What makes nbgrader's own commands go through this framework."""
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from autograder.course._assignment import STUB
 
-__all__ = ["configure"]
+__all__ = ["configure", "programs_on_path"]
 
 _STOCK = "nbgrader.preprocessors."
+_BATCH = "autograder.batch.plugin."
 _INTAKE = "autograder.intake.plugin."
 _GRADEBOOK = "autograder.gradebook.plugin."
 _REPORT = "autograder.report.plugin."
@@ -18,7 +24,7 @@ def configure(c: Any) -> None:  # noqa: ANN401  (a traitlets Config, which is un
 
     nbgrader runs that file three times per command, so everything is assigned, nothing appended.
     """
-    c.Autograde.pre_convert_hook = _INTAKE + "remove_links"
+    c.Autograde.pre_convert_hook = _BATCH + "before_autograding"
     c.Autograde.sanitize_preprocessors = [
         _INTAKE + "ClearOutputs",
         _INTAKE + "CleanCells",
@@ -28,7 +34,7 @@ def configure(c: Any) -> None:  # noqa: ANN401  (a traitlets Config, which is un
         _STOCK + "CheckCellMetadata",
     ]
     c.Autograde.autograde_preprocessors = [
-        "autograder.batch.plugin.SandboxExecute",
+        _BATCH + "SandboxExecute",
         _STOCK + "IgnorePattern",
         "nbconvert.preprocessors.ClearMetadataPreprocessor",
         _STOCK + "LimitOutput",
@@ -69,3 +75,14 @@ def configure(c: Any) -> None:  # noqa: ANN401  (a traitlets Config, which is un
         "results.json",
     ]
     c.HTMLExporter.sanitize_html = True
+
+
+@contextmanager
+def programs_on_path() -> Iterator[None]:
+    """Makes `alembic` found, which nbgrader runs by name to make a gradebook."""
+    before = os.environ.get("PATH", "")
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{before}"
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before

@@ -1,8 +1,10 @@
 """What the tests of the framework share: a small course of their own."""
 
+import json
 import os
 import shutil
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,32 @@ def empty_gradebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
         Gradebook(f"sqlite:///{path}").close()
     return path
+
+
+@pytest.fixture
+def hand_in() -> Callable[..., Path]:
+    """Writes a submission made from the release; some cells have another text, some are gone."""
+
+    def write(
+        course: Course,
+        student: str,
+        answers: Mapping[str, str] | None = None,
+        without: tuple[str, ...] = (),
+        name: str = "a90_toy",
+    ) -> Path:
+        cells = []
+        for cell in course.assignment(name).cells:
+            source = (answers or {}).get(cell.grade_id or cell.id, cell.released)
+            entry = {"id": cell.id, "cell_type": cell.cell_type, "metadata": dict(cell.metadata)}
+            entry |= {"source": source}
+            if cell.cell_type == "code":
+                entry |= {"outputs": [], "execution_count": None}
+            if (cell.grade_id or cell.id) not in without:
+                cells.append(entry)
+        notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+        path = course.submitted_folder(student, name) / f"{name}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(notebook), encoding="utf-8")
+        return path
+
+    return write

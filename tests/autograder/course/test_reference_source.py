@@ -90,7 +90,7 @@ def values(snippets: list[tuple[str, str]]) -> list:
         "assert not any(name.split('.')[0] == 'reference' for name in sys.modules)\n"
         "print(json.dumps(answers))\n"
     )
-    done = subprocess.run(  # noqa: S603  (our own interpreter)
+    done = subprocess.run(
         [sys.executable, "-P", "-c", program],
         input=json.dumps(snippets),
         capture_output=True,
