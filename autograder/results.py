@@ -212,7 +212,8 @@ def document(assignment: str, results: list[SubmissionResult]) -> dict[str, Any]
 def save(result: SubmissionResult, path: Path) -> None:
     """Writes one submission's document, whole or not at all."""
     text = json.dumps(document(result.assignment, [result]), indent=1, ensure_ascii=False)
-    write_atomically(path, (text + "\n").encode("utf-8"))
+    # A message may hold half of a character, which no file can.
+    write_atomically(path, (text + "\n").encode("utf-8", "replace"))
 
 
 def load(path: Path) -> SubmissionResult:

@@ -2,10 +2,8 @@
 
 import copy
 import logging
-import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from autograder.course import (
     Course,
     checks_of,
     load_config,
+    programs_on_path,
     read_notebook,
 )
 from autograder.errors import DoesNotHold, GraderError, UsageError
@@ -49,7 +48,7 @@ def release(course: Course, name: str) -> Path:
     with tempfile.TemporaryDirectory(dir=course.private, prefix="release-") as scratch:
         built = build(course, name, Path(scratch) / "built")
         _refuse_changed_cells(course, name)
-        with _programs_on_path():
+        with programs_on_path():
             _convert(course, name, Path(scratch) / "registered", with_gradebook=True)
         place = course.release_folder(name)
         place.parent.mkdir(exist_ok=True)
@@ -156,7 +155,7 @@ def _refuse_changed_cells(course: Course, name: str) -> None:
         if not database.exists():
             return
     try:
-        with _programs_on_path(), Gradebook(course.settings.db_url) as gradebook:
+        with programs_on_path(), Gradebook(course.settings.db_url) as gradebook:
             stored = gradebook.find_notebook(name, name)
             submissions = len(stored.submissions)
             before = {(cell.name, "grade") for cell in stored.grade_cells}
@@ -245,14 +244,3 @@ def _cause(lines: list[str]) -> str:
     texts = (text for text in lines if text.startswith("Traceback"))
     named = [line for text in texts for line in text.split("\n") if _EXCEPTION.match(line)]
     return named[-1].rstrip(".") if named else ""
-
-
-@contextmanager
-def _programs_on_path() -> Iterator[None]:
-    """Makes `alembic` found, which nbgrader runs by name to make a database."""
-    before = os.environ.get("PATH", "")
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{before}"
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before
