@@ -1,0 +1,52 @@
+"""The language in which hidden checks are written.
+
+A check is a pytest function with points, declared by `exercise`, that asks a `student` for arrays
+and states what is true of them. `expect` states values, `gradients` derivatives, `laws`
+deterministic identities, `sampling` the law of random draws; use the first that can say it.
+"""
+
+from autograder.checks._declaring import (
+    Alternative,
+    Exercise,
+    Mistake,
+    alternative,
+    declared,
+    exercise,
+    mistake,
+)
+from autograder.checks._instances import all_states, search_instance
+from autograder.checks._probe import Probe, probe
+from autograder.checks._rng import NotEnumerable, Rng, numpy_rng, tensorflow_rng
+from autograder.checks._seeds import Seeds, Stages, inputs_for, stages_for
+from autograder.checks._seen import remember
+from autograder.checks._values import Expectation, expect
+
+from . import gradients, laws, sampling
+
+__all__ = [
+    "Alternative",
+    "Exercise",
+    "Expectation",
+    "Mistake",
+    "NotEnumerable",
+    "Probe",
+    "Rng",
+    "Seeds",
+    "Stages",
+    "all_states",
+    "alternative",
+    "declared",
+    "exercise",
+    "expect",
+    "gradients",
+    "inputs_for",
+    "laws",
+    "mistake",
+    "numpy_rng",
+    "probe",
+    "remember",
+    "sampling",
+    "search_instance",
+    "stages_for",
+    "tensorflow_rng",
+]

@@ -1,0 +1,170 @@
+"""`expect_kernel`: one step of a Markov chain on finitely many states."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograder.checks._enumerate import ExactLaw, enumerate_draws
+from autograder.checks._instances import all_states
+from autograder.checks._seeds import Stages
+from autograder.checks._seen import called_as
+from autograder.checks._staged import Draws, run_stages
+from autograder.checks._tables import (
+    Feature,
+    Table,
+    TableSample,
+    expect_support,
+    found,
+    table_properties,
+)
+from autograder.checks._words import number
+from autograder.errors import CheckFailed
+
+__all__ = ["expect_kernel"]
+
+ROWS = 2**16
+
+# Probabilities of an enumeration are right up to the rounding of float32.
+EXACT = 1e-5
+
+_PINNED = "from each start, each state is drawn with the probability that the model gives it"
+_STATIONARY = "draws that start in the target law stay in it"
+
+
+def expect_kernel(
+    call: Callable[..., Any],
+    states: np.ndarray,
+    transition: np.ndarray,
+    n: int,
+    stages: Stages,
+    any_kernel: bool = False,
+    moves: float = 0.05,
+) -> None:
+    """Holds that one step has the law of the right kernel.
+
+    Exact where the draws can be enumerated; else a staged test of the pair (start, next).
+    Independent rows start from known states: no long chain, whose effective length would be an
+    estimate that is wrong exactly where the sampler is.
+
+    Args:
+        call: Takes rows of states, and a generator; returns one row for each.
+        states: The starts. Shape (starts, width).
+        transition: Probability of each next state from each start. Shape (starts, next states);
+            the next states are `states`, or else all 0/1 states of their width, in the order of
+            `all_states`. With `any_kernel` the target law, shape (starts,).
+        n: Rows of the first stage.
+        stages: The source of seeds.
+        any_kernel: Whether any kernel will do that keeps the target law and moves.
+        moves: With `any_kernel`, the share of rows that leave their state, at least.
+
+    Raises:
+        CheckFailed: If the step has another law.
+    """
+    states = np.asarray(states, np.float64)
+    wide = states.reshape(len(states), -1)
+    due = np.asarray(transition, np.float64)
+    shape = (len(states),) if any_kernel else (len(states), due.shape[-1])
+    if due.shape != shape or not np.allclose(due.sum(-1), 1.0):
+        raise ValueError(f"The law has shape {shape} and sums to 1. Received: shape {due.shape}")
+    after = (
+        wide if due.shape[-1] == len(states) else all_states(int(due.shape[-1]).bit_length() - 1)
+    )
+    if len(after) != due.shape[-1]:
+        raise ValueError(f"There are {len(after)} next states. Received: shape {due.shape}")
+    law = enumerate_draws(call, states, ROWS)
+    if law is not None:
+        _expect_exactly(law, after, due, moves)
+    elif any_kernel:
+        _expect_stationary(call, states, due, n, stages, moves)
+    else:
+        _expect_pairs(call, states, Table(due, after), n, stages)
+
+
+def _expect_exactly(law: ExactLaw, after: np.ndarray, due: np.ndarray, moves: float) -> None:
+    call = called_as(law.result)
+    index = found(np.asarray(law.result), after, call)
+    seen = np.zeros((law.start.max() + 1, len(after)))
+    np.add.at(seen, (law.start, index), law.probability)
+    if due.ndim == 1:
+        stays = float(due @ np.diag(seen))
+        if 1 - stays < moves - EXACT:
+            _not_moving(1 - stays, moves, call)
+        seen, due = (due @ seen)[np.newaxis], due[np.newaxis]
+    wrong = np.abs(seen - due) > EXACT
+    if not wrong.any():
+        return
+    words = _PINNED if len(due) > 1 else _STATIONARY
+    table = Table(due, after)
+    for feature in table.unit_features():
+        one, right = float((seen * feature.values).sum()), float((due * feature.values).sum())
+        if abs(one - right) > EXACT * len(due):
+            ratio = number(one / right) + " times as often as it" if right > 0 else "and never"
+            raise CheckFailed(None, f"{feature.words} {ratio} should be", words, call)
+    pairs = "pairs of start and next state" if len(due) > 1 else "states"
+    text = f"{int(wrong.sum())} of {wrong.size} {pairs} are too frequent or too rare"
+    raise CheckFailed(None, text, words, call)
+
+
+def _expect_pairs(
+    call: Callable[..., Any], states: np.ndarray, table: Table, n: int, stages: Stages
+) -> None:
+    # Neighbours have the same start: noise shared between rows then shows most.
+    rounded = 2 * len(states) * int(np.ceil(n / (2 * len(states))))
+
+    def starts(stage: int, rows: int) -> np.ndarray:
+        pairs = np.arange(rows // 2) % len(states)
+        return np.repeat(stages.for_judge(stage, "starts").permutation(pairs), 2)
+
+    draws = Draws(call, rounded, stages, lambda stage, rows: (states[starts(stage, rows)],))
+    draws.expect_fresh()
+
+    def sample(stage: int) -> TableSample:
+        rows = draws[stage]
+        made = TableSample(starts(stage, len(rows)), found(rows, table.states, draws.call))
+        expect_support(table, made, draws.call)
+        return made
+
+    features = {}
+    if np.array_equal(table.states, states.reshape(len(states), -1)):
+        stay = Feature("the state stays as it is", np.eye(len(states)))
+        features["movement"] = [stay]
+    features["each unit"] = table.unit_features()
+    run_stages(sample, table_properties(table, features, _PINNED), stages, lambda: draws.call)
+
+
+def _expect_stationary(
+    call: Callable[..., Any],
+    states: np.ndarray,
+    target: np.ndarray,
+    n: int,
+    stages: Stages,
+    moves: float,
+) -> None:
+    # That no row of so many moves has a probability of at most 1e-10.
+    n = max(n, int(np.ceil(np.log(1e-10) / np.log1p(-moves))))
+    n += n % 2
+
+    def starts(stage: int, rows: int) -> np.ndarray:
+        return stages.for_judge(stage, "starts").choice(len(states), size=rows, p=target)
+
+    draws = Draws(call, n, stages, lambda stage, rows: (states[starts(stage, rows)],))
+    table = Table(target[np.newaxis], states.reshape(len(states), -1))
+
+    def sample(stage: int) -> TableSample:
+        rows = draws[stage]
+        made = TableSample(np.zeros(len(rows), int), found(rows, table.states, draws.call))
+        expect_support(table, made, draws.call)
+        return made
+
+    stages.tested("movement", float((1 - moves) ** n))
+    if np.array_equal(sample(0).states, starts(0, n)):
+        _not_moving(0.0, moves, draws.call)
+    draws.expect_fresh()
+    features = {"each unit": table.unit_features()}
+    run_stages(sample, table_properties(table, features, _STATIONARY), stages, lambda: draws.call)
+
+
+def _not_moving(share: float, moves: float, call: str | None) -> None:
+    seen = "no row leaves its state" if share == 0 else f"only {number(share)} of rows move"
+    raise CheckFailed("movement", seen, f"at least {number(moves)} of all rows move", call)
