@@ -280,6 +280,7 @@ def _message(header: dict[str, Any], body: bytearray) -> Message:
 
 
 def _array(code: str, shape: tuple[int, ...], content: memoryview) -> np.ndarray:
+    array: np.ndarray
     if code == _BFLOAT16:
         try:
             # Comes with TensorFlow; whoever sends bfloat16 has it.

@@ -1,0 +1,210 @@
+"""Starts, watches and ends what one submission needs: a judge, and student processes for it."""
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Any
+
+from autograder.errors import GraderError, SandboxFailure
+from autograder.sandbox.channel import Channel
+from autograder.sandbox.run import StudentRun
+from autograder.sandbox.template import Template
+from autograder.sandbox.view import HOME
+
+__all__ = ["Slot"]
+
+# A judge collects the checks and imports the reference first.
+_START_SECONDS = 120.0
+_ANSWER_SECONDS = 30.0
+# Beyond the submission's own budget: what the judge itself computes.
+_JUDGE_SECONDS = 300.0
+_POLL_SECONDS = 0.1
+_MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True)
+class _Process:
+    """A judge or a zygote."""
+
+    channel: Channel
+    pidfd: int
+
+    def end(self) -> None:
+        self.channel.close()
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        _readable([self.pidfd], _ANSWER_SECONDS)
+        os.close(self.pidfd)
+
+
+class Slot(AbstractContextManager["Slot"]):
+    """One judge and one zygote; runs one job after another."""
+
+    def __init__(self, template: Template, judge: str, settings: Mapping[str, Any]) -> None:
+        """Starts nothing yet.
+
+        Args:
+            template: What both are forked from.
+            judge: "module:function", called in the judge with a `Link` and the settings.
+            settings: For the judge only; no other process sees them.
+        """
+        self._template = template
+        self._main = judge
+        self._settings = dict(settings)
+        self._judge: _Process | None = None
+        self._zygote: _Process | None = None
+        self._run: StudentRun | None = None
+
+    def __enter__(self) -> "Slot":
+        """Starts the judge and the zygote; does not wait for them."""
+        self._start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Ends every process of this slot."""
+        self._stop()
+
+    def run(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Has the judge grade one submission.
+
+        Returns:
+            The document that the judge made.
+
+        Raises:
+            SandboxFailure: If a process of ours died or did not answer; the next job gets others.
+            GraderError: If the judge cannot judge at all; the text is the judge's.
+        """
+        try:
+            if self._judge is None or self._zygote is None:
+                self._start()
+            return self._serve(job)
+        except OSError as problem:
+            self._stop()
+            raise SandboxFailure(f"The judge or the zygote has ended ({problem}).") from problem
+        except BaseException:
+            self._stop()
+            raise
+
+    def _start(self) -> None:
+        template, policy = self._template, self._template.policy
+        self._zygote = _Process(*template.fork("zygote"))
+        self._judge = _Process(*template.fork("judge"))
+        view = template.student_view
+        self._zygote.channel.send(
+            {
+                "view": None if view is None else view.to_json(),
+                # A view has them in its own folder; without one they are copied to a new one.
+                "files": [
+                    str(path) if view is None else f"{HOME}/{path.name}"
+                    for path in policy.public_files
+                ],
+                "limits": asdict(policy.limits),
+                "without": sorted(policy.without),
+            }
+        )
+        view = template.judge_view
+        self._judge.channel.send(
+            {
+                "view": None if view is None else view.to_json(),
+                "main": self._main,
+                "settings": self._settings,
+            }
+        )
+
+    def _stop(self) -> None:
+        if self._run is not None:
+            self._run.close()
+        for process in (self._judge, self._zygote):
+            if process is not None:
+                process.end()
+        self._run = self._judge = self._zygote = None
+
+    def _serve(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Gives the judge a job, and what it asks for until it has finished."""
+        judge, zygote = self._started()
+        channel = judge.channel
+        limits = self._template.policy.limits
+        self._next_request(time.monotonic() + _START_SECONDS, ["job"], GraderError)
+        channel.send({"job": dict(job)})
+        deadline = time.monotonic() + limits.submission_seconds + _JUDGE_SECONDS
+        while True:
+            request = self._next_request(deadline, ["spawn", "printed", "end", "finish"])
+            if request["ask"] == "spawn":
+                self._spawn(zygote.channel, channel)
+            elif request["ask"] == "printed":
+                channel.send({"outputs": [] if self._run is None else self._run.printed()})
+            elif request["ask"] == "end":
+                gone = bool(request.get("gone"))
+                channel.send({} if self._run is None else self._run.end(gone))
+            else:
+                if self._run is not None:
+                    self._run.close()
+                    self._run = None
+                channel.send({})
+                return dict(request["document"])
+
+    def _started(self) -> tuple[_Process, _Process]:
+        if self._judge is None or self._zygote is None:
+            raise SandboxFailure("The slot has not been started.")
+        return self._judge, self._zygote
+
+    def _spawn(self, zygote: Channel, judge: Channel) -> None:
+        if self._run is not None:
+            self._run.close()
+            self._run = None
+        self._run, connection = StudentRun.start(zygote)
+        with connection:
+            judge.send({"spawned": True}, [connection.fileno()])
+
+    def _next_request(
+        self,
+        deadline: float,
+        expected: Sequence[str],
+        failure: type[GraderError] = SandboxFailure,
+    ) -> dict[str, Any]:
+        """Waits for the judge, and watches the student process meanwhile.
+
+        `failure` is what a judge's own failure is: before its first job, it cannot judge anybody;
+        later, it may be one submission's doing.
+        """
+        channel = self._started()[0].channel
+        while True:
+            sources = [channel.fileno(), *([] if self._run is None else self._run.sources())]
+            ready = _readable(sources, _POLL_SECONDS)
+            if self._run is not None:
+                self._run.drain()
+                self._watch(self._run)
+            if channel.fileno() in ready:
+                break
+            if time.monotonic() > deadline:
+                raise SandboxFailure("The judge did not answer in time.")
+        request, _ = channel.receive(time.monotonic() + _ANSWER_SECONDS)
+        if request.get("ask") == "failed":
+            raise failure(str(request.get("text")))
+        if request.get("ask") not in expected:
+            raise SandboxFailure(f"The judge asked for {request.get('ask')!r}.")
+        return request
+
+    def _watch(self, run: StudentRun) -> None:
+        policy = self._template.policy
+        if "watch" not in policy.without:
+            run.watch(policy.limits.memory_mebibytes * _MEBIBYTE, _POLL_SECONDS)
+
+
+def _readable(descriptors: Sequence[int], seconds: float) -> set[int]:
+    """Waits for the first of some descriptors to have something to read, or to be closed."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll(1000 * seconds)}

@@ -1,0 +1,449 @@
+"""What student code tries has no effect, and the next run is as if nothing had happened."""
+
+import json
+import os
+import platform
+import socket
+import time
+
+import pytest
+
+from autograder.sandbox.seccomp import ARCHITECTURES, NUMBERS
+
+ADD_KEY_NUMBER = NUMBERS["add_key"][ARCHITECTURES[platform.machine()].column]
+
+FIND_FILES = """
+import os
+found = []
+for folder, folders, files in os.walk("/"):
+    if folder.startswith(("/proc", "/usr", "/sys")) or "site-packages" in folder:
+        folders.clear()
+    found += [os.path.join(folder, name) for name in files]
+import json
+print(json.dumps([path for path in found if {what}]))
+"""
+
+SCAN_MEMORY = """
+import re
+wanted = re.compile(b"the-judge-" + b"alone-[k]nows")
+hits = 0
+with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", 0) as memory:
+    for line in maps:
+        area, rights = line.split()[:2]
+        if "r" not in rights or "[v" in line:
+            continue
+        start, end = (int(x, 16) for x in area.split("-"))
+        try:
+            memory.seek(start)
+            hits += len(wanted.findall(memory.read(end - start)))
+        except (OSError, ValueError, OverflowError):
+            pass
+print(hits)
+"""
+
+
+def honest(run):
+    """The next submission is unaffected."""
+    ran = run("import os\nprint(6 * 7, sorted(os.listdir('.')))")
+    assert ran.last.text == "42 ['data.csv']\n"
+    assert ran.end == {"class": "OK", "signal": None}
+
+
+# Stealing
+
+
+def test_hidden_files_are_nowhere(run):
+    ran = run(FIND_FILES.format(what="'hidden' in path or 'test_' in path or 'reference' in path"))
+    assert [path for path in ran.last.value if "/lib/python" not in path] == []
+
+
+def test_hidden_files_cannot_be_opened_by_name(run, course_folder):
+    path = course_folder / "hidden" / "test_hidden.py"
+    ran = run(f"open({str(path)!r}).read()", f"import os; os.listdir({str(course_folder)!r})")
+    assert [cell.outputs[0]["ename"] for cell in ran.cells] == ["FileNotFoundError"] * 2
+
+
+def test_without_a_view_hidden_files_are_found(run_without, course_folder, secret):
+    path = course_folder / "hidden" / "test_hidden.py"
+    ran = run_without("view")(f"print(open({str(path)!r}).read())")
+    assert secret in ran.last.text
+
+
+def test_the_framework_is_not_in_the_view(run):
+    ran = run(FIND_FILES.format(what="'autograder' in path"))
+    assert ran.last.value == []
+
+
+def test_only_own_processes_are_seen(run, own_pid):
+    ran = run(
+        "import os, json\nprint(json.dumps([int(p) for p in os.listdir('/proc') if p.isdigit()]))"
+    )
+    assert set(ran.last.value) <= {1, 2}
+
+
+def test_environment_names_no_place_and_no_secret(run, course_folder, secret):
+    source = "print(open('/proc/self/environ').read(), open('/proc/self/cmdline').read())"
+    text = run(source).last.text
+    assert secret not in text
+    assert str(course_folder) not in text
+    assert (
+        set(name.split("=")[0] for name in text.split("\0")) & {"USER", "PWD", "LOGNAME"} == set()
+    )
+
+
+def test_secret_of_the_judge_is_not_in_memory(run):
+    assert run(SCAN_MEMORY).last.text == "0\n"
+
+
+def test_scan_finds_what_is_in_memory(run):
+    # So that the scan above can fail.
+    planted = "planted = b'the-judge-' + bytes([97, 108, 111, 110, 101]) + b'-knows'"
+    assert run(planted, SCAN_MEMORY).last.text != "0\n"
+
+
+def test_descriptors_lead_nowhere(run):
+    source = """
+import os, json, stat
+kinds = {}
+for name in os.listdir("/proc/self/fd"):
+    try:
+        mode = os.fstat(int(name)).st_mode
+    except OSError:
+        continue
+    kinds[name] = [name for name in ("S_ISDIR", "S_ISREG") if getattr(stat, name)(mode)]
+print(json.dumps(kinds))
+"""
+    kinds = run(source).last.value
+    assert set(kinds) == {"0", "1", "2", "3"}
+    assert all(kind == [] for kind in kinds.values())
+
+
+def test_init_cannot_be_looked_into(run):
+    ran = run(
+        "open('/proc/1/mem', 'rb')",
+        "import os; os.listdir('/proc/1/fd')",
+        "import ctypes; print(ctypes.CDLL(None).ptrace(16, 1, 0, 0))",
+    )
+    assert [cell.kind for cell in ran.cells[:2]] == ["error", "error"]
+    assert ran.last.text == "-1\n"
+
+
+# Changing something
+
+
+def test_nothing_outside_can_be_written(run):
+    source = """
+import json, os, sys, sysconfig
+opened = []
+for folder in ("/", "/usr", "/usr/lib", "/etc", "/dev", "/opt", "/proc/sys/kernel", sys.prefix,
+               sysconfig.get_paths()["purelib"], os.path.dirname(os.__file__),
+               os.path.dirname(os.getcwd())):
+    try:
+        open(os.path.join(folder, "x"), "w")
+        opened.append(folder)
+    except OSError:
+        pass
+for path in ("data.csv", "/etc/passwd", os.__file__):
+    try:
+        open(path, "r+")
+        opened.append(path)
+    except OSError:
+        pass
+    try:
+        os.remove(path)
+        opened.append(path)
+    except OSError:
+        pass
+print(json.dumps(opened))
+"""
+    assert run(source).last.value == []
+
+
+def test_processes_outside_get_no_signal(run, own_pid):
+    ran = run(
+        f"import os\nos.kill({own_pid}, 0)",
+        "os.kill(-1, 9)",
+        "os.kill(1, 9)\nos.kill(1, 19)\nprint('init is still there')",
+    )
+    assert ran.cells[0].outputs[0]["ename"] == "ProcessLookupError"
+    honest(run)
+
+
+def test_killing_its_own_process_ends_only_that(run):
+    ran = run("import os; os.kill(os.getpid(), 9)")
+    assert ran.last.kind == "ConnectionResetError"
+    assert ran.end == {"class": "CRASHED", "signal": "SIGKILL"}
+    honest(run)
+
+
+def test_leaving_ends_only_that_process(run):
+    ran = run("import os; os._exit(0)")
+    assert ran.end == {"class": "CRASHED", "signal": None}
+    honest(run)
+
+
+def test_crash_says_which_signal(run):
+    ran = run("import ctypes; ctypes.string_at(0)")
+    assert ran.end == {"class": "CRASHED", "signal": "SIGSEGV"}
+
+
+def test_deleting_the_working_folder_harms_nobody(run):
+    run("import shutil, os\nshutil.rmtree(os.getcwd(), ignore_errors=True)")
+    honest(run)
+
+
+def test_processes_left_behind_end_with_the_run(run):
+    # `run` itself asserts that none is left.
+    source = """
+import os, time
+for _ in range(5):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(1000)
+        os._exit(0)
+"""
+    assert run(source).last.kind == "done"
+
+
+# Network and kernel
+
+
+def test_a_server_of_this_machine_cannot_be_reached(run):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            pass
+        ran = run(f"import socket\nsocket.create_connection(('127.0.0.1', {port}), timeout=2)")
+    assert ran.last.kind == "error"
+
+
+def test_a_local_socket_of_this_machine_cannot_be_reached(run):
+    name = f"\0lgm-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(name)
+        server.listen()
+        ran = run(f"import socket\nsocket.socket(socket.AF_UNIX).connect({name!r})")
+    assert ran.last.kind == "error"
+
+
+def test_privileges_cannot_be_had(run):
+    source = """
+import ctypes, json, os
+libc = ctypes.CDLL(None, use_errno=True)
+got = []
+def attempt(name, call):
+    try:
+        if call() not in (-1, None):
+            got.append(name)
+    except OSError:
+        pass
+attempt("mount", lambda: libc.mount(b"tmpfs", b"/tmp", b"tmpfs", 0, None))
+attempt("umount", lambda: libc.umount2(b"/home/student", 2))
+attempt("user namespace", lambda: libc.unshare(0x10000000))
+attempt("mount namespace", lambda: libc.unshare(0x00020000))
+attempt("network namespace", lambda: libc.unshare(0x40000000))
+attempt("setuid", lambda: os.setuid(0) or 1)
+attempt("chroot", lambda: os.chroot("/tmp") or 1)
+attempt("host name", lambda: libc.sethostname(b"x", 1))
+attempt("device", lambda: os.mknod("/tmp/null", 0o20666, os.makedev(1, 3)) or 1)
+attempt("own priority", lambda: os.nice(-5) or 1)
+print(json.dumps(got))
+"""
+    assert run(source).last.value == []
+
+
+def test_no_capability_is_left(run):
+    source = """
+with open("/proc/self/status") as file:
+    lines = dict(line.split(":", 1) for line in file)
+names = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")
+print(*[lines[name].strip() for name in names])
+"""
+    assert run(source).last.text == " ".join(["0" * 16] * 5 + ["1"]) + "\n"
+
+
+MOUNT = "import ctypes; print(ctypes.CDLL(None).mount(b'tmpfs', b'/tmp', b'tmpfs', 0, None))"
+
+
+@pytest.mark.parametrize(
+    "layers", [("privileges", "landlock"), ("landlock", "seccomp"), ("privileges", "seccomp")]
+)
+def test_each_of_three_layers_alone_keeps_the_view_as_it_is(run_without, layers):
+    assert run_without(*layers)(MOUNT).last.text == "-1\n"
+
+
+def test_without_those_three_the_view_can_be_changed(run_without):
+    assert run_without("privileges", "landlock", "seccomp")(MOUNT).last.text == "0\n"
+
+
+def test_without_namespaces_processes_outside_get_signals(run_without):
+    # Process 1 is the template then. Only the root of a namespace has privileges to give up.
+    source = "import os; os.kill(1, 0); print(os.getpid() > 2)"
+    assert run_without("namespaces", "privileges")(source).last.text == "True\n"
+
+
+ADD_KEY = """
+import ctypes
+print(ctypes.CDLL(None).syscall({number}, b"user", b"lgm", b"x", 1, -3) > 0)
+"""
+
+
+def test_calls_that_no_namespace_keeps_apart_are_denied(run):
+    assert run(ADD_KEY.format(number=ADD_KEY_NUMBER)).last.text == "False\n"
+    assert run("import socket; socket.socket()").last.outputs[0]["ename"] == "OSError"
+
+
+def test_without_the_filter_such_calls_are_made(run_without):
+    ran = run_without("seccomp")(
+        ADD_KEY.format(number=ADD_KEY_NUMBER), "import socket; socket.socket()"
+    )
+    assert ran.cells[0].text == "True\n"
+    assert ran.last.kind == "done"
+
+
+def test_there_is_no_terminal(run):
+    assert run("open('/dev/tty')").last.kind == "error"
+
+
+# Using too much
+
+
+def test_an_endless_loop_ends_at_its_limit(run):
+    ran = run("while True: pass", seconds=1)
+    assert ran.last.kind == "TimeoutError"
+    assert ran.seconds < 1 + 2
+    honest(run)
+
+
+def test_a_sleep_that_holds_the_interpreter_ends_at_its_limit(run):
+    ran = run("import ctypes; ctypes.PyDLL(None).sleep(1000)", seconds=1)
+    assert ran.seconds < 1 + 2
+
+
+def test_endless_printing_ends_at_its_limit_and_fills_nothing(run, own_pid):
+    before = watch_memory(own_pid)
+    ran = run("while True: print('x' * 1000)", seconds=2)
+    assert ran.last.kind == "TimeoutError"
+    assert ran.seconds < 2 + 2
+    assert len(ran.last.text) < 2**20 + 100
+    assert watch_memory(own_pid) - before < 64 * 2**20
+    honest(run)
+
+
+def test_endless_output_past_python_ends_at_its_limit_and_fills_nothing(run, own_pid):
+    before = watch_memory(own_pid)
+    ran = run("import os\nwhile True: os.write(1, b'x' * 100_000)", seconds=2)
+    assert ran.last.kind == "TimeoutError"
+    assert ran.seconds < 2 + 2
+    assert len(ran.last.text) < 2**18 + 100
+    assert watch_memory(own_pid) - before < 64 * 2**20
+    honest(run)
+
+
+def watch_memory(pid):
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
+
+
+def test_too_much_memory_in_many_processes_ends_as_memory(run):
+    source = """
+import os, time
+for _ in range(8):
+    if os.fork() == 0:
+        hog = b"x" * (120 * 2**20)
+        time.sleep(1000)
+time.sleep(1000)
+"""
+    ran = run(source)
+    assert ran.end == {"class": "MEMORY", "signal": None}
+    assert ran.seconds < 5
+    honest(run)
+
+
+def test_nobody_stops_it_without_the_watch(run_without):
+    source = "hog = b'x' * (600 * 2**20)\nimport time\ntime.sleep(1)\nprint('done')"
+    assert run_without("watch")(source).last.text == "done\n"
+
+
+def test_too_much_memory_at_once_is_an_error(run):
+    assert run("hog = bytearray(2**31)").last.outputs[0]["ename"] == "MemoryError"
+    assert run("x = [0] * 10**12").last.outputs[0]["ename"] == "MemoryError"
+
+
+def test_a_fork_bomb_stays_within_its_number(run):
+    source = """
+import os, time
+while True:
+    try:
+        os.fork()
+    except OSError:
+        time.sleep(0.01)
+"""
+    start = time.monotonic()
+    ran = run(source, seconds=2)
+    assert ran.last.kind == "TimeoutError"
+    assert time.monotonic() - start < 2 + 3
+    honest(run)
+
+
+COUNT_FORKS = """
+import os, time
+count = 0
+try:
+    for _ in range(100):
+        if os.fork() == 0:
+            time.sleep(1000)
+        count += 1
+except BlockingIOError:
+    pass
+print(count)
+"""
+
+
+def test_processes_have_a_limit(run, limits):
+    assert 0 < int(run(COUNT_FORKS).last.text) < limits.processes
+
+
+def test_without_budgets_processes_have_no_limit(run_without):
+    assert run_without("budgets")(COUNT_FORKS).last.text == "100\n"
+
+
+def test_files_have_a_limit(run):
+    source = """
+import errno, json
+errors = []
+for folder in (".", "/tmp", "/dev/shm"):
+    try:
+        for number in range(4):
+            with open(f"{folder}/{number}", "wb") as file:
+                for _ in range(20):
+                    file.write(bytes(10 * 2**20))
+        errors.append("none")
+    except OSError as problem:
+        errors.append(errno.errorcode[problem.errno])
+    try:
+        with open(f"{folder}/sparse", "wb") as file:
+            file.truncate(2**40)
+        errors.append("none")
+    except OSError as problem:
+        errors.append(errno.errorcode[problem.errno])
+print(json.dumps(errors))
+"""
+    assert set(run(source).last.value) <= {"ENOSPC", "EFBIG"}
+    honest(run)
+
+
+# What it says of itself
+
+
+def test_bytes_that_are_no_frame_end_the_run(run):
+    ran = run("import os\nwhile True: os.write(3, b'garbage' * 100)", seconds=5)
+    assert ran.last.kind == "ProtocolError"
+    honest(run)
+
+
+def test_frames_of_its_own_are_only_outputs(run):
+    text = json.dumps({"score": 100})
+    ran = run(f"print({text!r})")
+    assert ran.last.outputs == [{"output_type": "stream", "name": "stdout", "text": text + "\n"}]
