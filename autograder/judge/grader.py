@@ -1,0 +1,270 @@
+"""How the coordinator has submissions judged: one template, and slots that grade in turn."""
+
+import ast
+import queue
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol
+
+from autograder.course import Assignment, Course
+from autograder.errors import SandboxFailure, UsageError
+from autograder.results import CheckResult, ExerciseResult
+from autograder.sandbox.policy import Limits, Policy
+from autograder.sandbox.selftest import require
+from autograder.sandbox.slot import Slot
+from autograder.sandbox.template import Template
+
+__all__ = ["Grader", "Judging", "JudgeSlot", "Verdict"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the judge found about one submission.
+
+    Attributes:
+        undecided: Why nothing could be decided, or None.
+        cells: By cell id, how running it ended ("done", "error", "TIMEOUT", ...).
+        outputs: By cell id, nbformat outputs; display material, from the student's side.
+        bounds: By check id, the declared probability that a correct solution fails.
+        check_seconds: By check id, wall-clock seconds.
+        log: For the tutor only.
+    """
+
+    undecided: str | None
+    seconds: float
+    exercises: tuple[ExerciseResult, ...]
+    cells: Mapping[str, str]
+    outputs: Mapping[str, list[dict[str, Any]]]
+    bounds: Mapping[str, float]
+    check_seconds: Mapping[str, float]
+    log: tuple[str, ...]
+
+
+class Judging(Protocol):
+    """Whoever judges submissions: a slot, or several that take turns."""
+
+    def grade(
+        self,
+        cells: Sequence[Mapping[str, str]],
+        seed_name: str,
+        only: Iterable[str] | None = None,
+    ) -> Verdict:
+        """See `JudgeSlot.grade`."""
+
+
+class Grader(AbstractContextManager["Grader"]):
+    """Starts the template, the only process that imports TensorFlow, and gives out slots."""
+
+    def __init__(self, course: Course, assignment: Assignment, own_code: bool = False) -> None:
+        """Starts nothing yet.
+
+        Args:
+            course: The course.
+            assignment: One of its assignments, with hidden checks.
+            own_code: Whether nothing but the course's own code will run, so that a machine that
+                cannot isolate it is no reason to stop.
+
+        Raises:
+            UsageError: If the assignment has no hidden checks.
+        """
+        if not course.is_checked(assignment.name):
+            raise UsageError(
+                f"{assignment.name} has no hidden checks: there is no folder "
+                f"{course.hidden_folder(assignment.name)}."
+            )
+        self._settings = _judge_settings(course, assignment)
+        folder = course.source_folder(assignment.name)
+        self._policy = Policy(
+            limits=_limits(course),
+            judge_paths=(course.root / "reference", course.hidden_folder(assignment.name)),
+            public_files=tuple(
+                path
+                for path in sorted(folder.iterdir())
+                if path.is_file() and path.suffix not in (".ipynb", ".toml")
+            ),
+            own_code=own_code,
+        )
+        self._template = Template(self._policy)
+
+    def __enter__(self) -> "Grader":
+        """Starts the template, and tries whether the sandbox holds.
+
+        Raises:
+            SandboxUnavailable: If this machine cannot isolate a submission.
+            SandboxFailure: If the template did not start.
+        """
+        self._template.__enter__()
+        try:
+            if not self._policy.own_code:
+                require(self._template)
+        except BaseException:
+            self._template.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Ends every process."""
+        self._template.__exit__(kind, value, traceback)
+
+    @property
+    def mode(self) -> str:
+        """How submissions are isolated here: "full", ..."""
+        return self._template.mode
+
+    def slot(self) -> "JudgeSlot":
+        """Returns a judge and a zygote of their own, for one submission at a time."""
+        return JudgeSlot(self._template, self._settings)
+
+    @contextmanager
+    def slots(self, count: int) -> Iterator[Judging]:
+        """Opens several slots; whatever thread asks gets the next idle one."""
+        with ExitStack() as stack:
+            idle: queue.SimpleQueue[JudgeSlot] = queue.SimpleQueue()
+            for _ in range(count):
+                idle.put(stack.enter_context(self.slot()))
+            yield _Taking(idle)
+
+
+class _Taking:
+    def __init__(self, idle: "queue.SimpleQueue[JudgeSlot]") -> None:
+        self._idle = idle
+
+    def grade(
+        self,
+        cells: Sequence[Mapping[str, str]],
+        seed_name: str,
+        only: Iterable[str] | None = None,
+    ) -> Verdict:
+        slot = self._idle.get()
+        try:
+            return slot.grade(cells, seed_name, only)
+        finally:
+            self._idle.put(slot)
+
+
+class JudgeSlot(AbstractContextManager["JudgeSlot"]):
+    """One judge, one zygote; grades one submission after another."""
+
+    def __init__(self, template: Template, settings: Mapping[str, Any]) -> None:
+        """Starts nothing yet."""
+        self._slot = Slot(template, judge="autograder.judge.process:main", settings=dict(settings))
+
+    def __enter__(self) -> "JudgeSlot":
+        """Starts the judge and the zygote."""
+        self._slot.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Ends both."""
+        self._slot.__exit__(kind, value, traceback)
+
+    def grade(
+        self,
+        cells: Sequence[Mapping[str, str]],
+        seed_name: str,
+        only: Iterable[str] | None = None,
+    ) -> Verdict:
+        """Runs code cells and judges what they define.
+
+        Args:
+            cells: The code cells in order, each with `id` and `source`.
+            seed_name: Whose seeds to use, usually the student's name.
+            only: The exercises to judge; all if None.
+
+        A failure of ours is tried once more with fresh processes; then it is undecided.
+        """
+        job = {
+            "cells": [{"id": cell["id"], "source": cell["source"]} for cell in cells],
+            "seed_name": seed_name,
+            "only": None if only is None else list(only),
+        }
+        for _ in range(2):
+            try:
+                document = self._slot.run(job)
+            except SandboxFailure as problem:
+                document = {"undecided": str(problem), "seconds": 0.0}
+            if document["undecided"] is None:
+                break
+        return _verdict(document)
+
+
+def _verdict(document: Mapping[str, Any]) -> Verdict:
+    exercises = document.get("exercises", [])
+    checks = [check for exercise in exercises for check in exercise["checks"]]
+    cells = document.get("cells", {})
+    return Verdict(
+        undecided=document["undecided"],
+        seconds=document["seconds"],
+        exercises=tuple(
+            ExerciseResult(
+                exercise["name"],
+                exercise["max_points"],
+                tuple(
+                    CheckResult(
+                        check["id"],
+                        check["outcome"],
+                        check["points"],
+                        check["max_points"],
+                        check["message"],
+                    )
+                    for check in exercise["checks"]
+                ),
+            )
+            for exercise in exercises
+        ),
+        cells={name: cell["outcome"] for name, cell in cells.items()},
+        outputs={name: cell["outputs"] for name, cell in cells.items()},
+        bounds={check["id"]: check["bound"] for check in checks},
+        check_seconds={check["id"]: check["seconds"] for check in checks},
+        log=tuple(f"{check['id']}: {line}" for check in checks for line in check["log"]),
+    )
+
+
+def _limits(course: Course) -> Limits:
+    settings = course.settings
+    return Limits(
+        cell_seconds=settings.cell_seconds,
+        probe_seconds=settings.probe_seconds,
+        submission_seconds=settings.submission_seconds,
+        memory_mebibytes=settings.memory_mebibytes,
+        data_mebibytes=settings.data_mebibytes,
+        processes=settings.processes,
+    )
+
+
+def _judge_settings(course: Course, assignment: Assignment) -> dict[str, Any]:
+    settings = course.settings
+    return {
+        "root": str(course.root),
+        "assignment": assignment.name,
+        "points": {exercise.name: exercise.points for exercise in assignment.exercises},
+        "signatures": _signatures(assignment),
+        "seconds": {
+            "cell": settings.cell_seconds,
+            "probe": settings.probe_seconds,
+            "submission": settings.submission_seconds,
+        },
+        "secret": course.secret().hex(),
+    }
+
+
+def _signatures(assignment: Assignment) -> dict[str, list[str]]:
+    """Argument names by function, from the source notebook's solution cells."""
+    signatures = {}
+    for exercise in assignment.exercises:
+        for node in ast.parse(exercise.source).body:
+            if isinstance(node, ast.FunctionDef):
+                signatures[node.name] = [argument.arg for argument in node.args.args]
+    return signatures

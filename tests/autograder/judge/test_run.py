@@ -1,0 +1,160 @@
+"""A submission's process stays for probes; whatever ends it costs one cell or one check."""
+
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from autograder.errors import RunEnded
+from autograder.judge.run import RESTARTS, Budget, Cell, Run
+from autograder.sandbox.wire import Message, receive, send
+
+BUDGET = Budget(cell=5, probe=5, submission=20)
+
+
+class FakeLink:
+    """Gives out student processes that are threads, which do what their cells say."""
+
+    def __init__(self, how=None):
+        self.how = how or {"class": "OK"}
+        self.spawned = 0
+        self.ended = 0
+        self.ran = []
+
+    def spawn(self):
+        self.spawned += 1
+        ours, theirs = socket.socketpair()
+        threading.Thread(target=self._serve, args=(theirs,), daemon=True).start()
+        return ours
+
+    def printed(self):
+        return []
+
+    def end(self):
+        self.ended += 1
+        return self.how
+
+    def _serve(self, connection):
+        with connection:
+            while True:
+                try:
+                    request = receive(connection, None)
+                except OSError:
+                    return
+                word = request.fields.get("source") or request.fields.get("name")
+                self.ran.append(word)
+                number = request.sequence
+                if word == "crash":
+                    return
+                if word == "hang":
+                    time.sleep(2)
+                elif word == "garbage":
+                    connection.sendall(b"no frame, but long enough to be read as one")
+                elif word == "late":
+                    send(connection, Message("done", {}, (), number - 1), None)
+                elif word == "print":
+                    output = {"output_type": "stream", "name": "stdout", "text": "hello\n"}
+                    send(connection, Message("output", {"output": output}, (), number), None)
+                    send(connection, Message("done", {}, (), number), None)
+                elif word == "raise":
+                    send(connection, Message("error", {}, (), number), None)
+                elif request.kind == "cell":
+                    send(connection, Message("done", {}, (), number), None)
+                else:
+                    send(connection, Message("arrays", {}, (np.ones(1),), number), None)
+
+
+@pytest.fixture
+def started():
+    """Starts runs, and ends them after the test."""
+    runs = []
+
+    def start(link, cells, budget=BUDGET):
+        runs.append(Run(link, cells, budget))
+        runs[-1].start()
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.close()
+
+
+def cells(*words):
+    return [Cell(f"cell-{n}", word) for n, word in enumerate(words)]
+
+
+def probe(name="probe"):
+    return Message("probe", {"name": name})
+
+
+def test_cells_run_in_order_and_their_outputs_are_kept(started):
+    link = FakeLink()
+    run = started(link, cells("first", "print", "raise", "last"))
+    assert link.ran == ["first", "print", "raise", "last"]
+    outcomes = [run.cells[f"cell-{n}"].outcome for n in range(4)]
+    assert outcomes == ["done", "done", "error", "done"]
+    assert run.cells["cell-1"].outputs[0]["text"] == "hello\n"
+    assert run.exchange(probe()).arrays[0].tolist() == [1.0]
+    run.close()
+    assert (link.spawned, link.ended) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("word", "how", "outcome"),
+    [
+        ("crash", {"class": "CRASHED", "signal": 9}, "CRASHED"),
+        ("crash", {"class": "MEMORY"}, "MEMORY"),
+        ("crash", {"class": "LIMIT"}, "LIMIT"),
+        ("garbage", {"class": "OK"}, "PROTOCOL"),
+        ("late", {"class": "OK"}, "PROTOCOL"),
+        ("hang", {"class": "OK"}, "TIMEOUT"),
+    ],
+)
+def test_a_cell_that_ends_the_process_is_left_out_and_the_others_run_again(
+    started, word, how, outcome
+):
+    link = FakeLink(how)
+    run = started(link, cells("first", word, "last"), Budget(cell=0.5, probe=5, submission=20))
+    assert link.ran == ["first", word, "first", "last"]
+    assert run.cells["cell-1"].outcome == outcome
+    assert run.cells["cell-1"].outputs[-1]["output_type"] == "error"
+    assert run.cells["cell-2"].outcome == "done"
+    assert run.exchange(probe()).kind == "arrays"
+
+
+def test_a_notebook_that_always_ends_the_process_is_given_up(started):
+    link = FakeLink({"class": "CRASHED"})
+    run = started(link, cells(*["crash"] * (RESTARTS + 3)))
+    assert link.spawned == RESTARTS + 1
+    with pytest.raises(RunEnded, match="again and again"):
+        run.exchange(probe())
+
+
+def test_a_probe_that_ends_the_process_leaves_a_fresh_one_for_the_next(started):
+    link = FakeLink({"class": "CRASHED", "signal": 11})
+    run = started(link, cells("first"))
+    with pytest.raises(RunEnded, match="signal 11") as ended:
+        run.exchange(probe("crash"))
+    assert ended.value.result_class == "CRASHED"
+    assert run.exchange(probe()).kind == "arrays"
+    assert link.ran == ["first", "crash", "first", "probe"]
+
+
+def test_an_answer_to_another_request_is_none(started):
+    run = started(FakeLink(), cells())
+    with pytest.raises(RunEnded) as ended:
+        run.exchange(probe("late"))
+    assert ended.value.result_class == "PROTOCOL"
+
+
+def test_the_time_of_the_whole_submission_ends_everything(started):
+    start = time.monotonic()
+    run = started(
+        FakeLink(), cells("hang", "hang", "hang"), Budget(cell=5, probe=5, submission=0.5)
+    )
+    with pytest.raises(RunEnded, match="whole") as ended:
+        run.exchange(probe())
+    assert ended.value.result_class == "TIMEOUT"
+    assert time.monotonic() - start < 4
