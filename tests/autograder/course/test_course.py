@@ -111,7 +111,5 @@ def test_the_room_loads_nothing_heavy():
         "heavy = {'nbgrader', 'nbformat', 'nbconvert', 'numpy', 'tensorflow', 'traitlets'}\n"
         "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
