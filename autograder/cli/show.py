@@ -1,0 +1,212 @@
+"""Tables and progress bars: what the commands show in a terminal."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from autograder.inert import terminal_text
+from autograder.results import SubmissionResult
+from autograder.sandbox.selftest import Probe
+from autograder.verify import AssignmentProof
+
+__all__ = ["GradingProgress", "ProofProgress", "doctor_table", "grades_table", "proof_table"]
+
+# A pipe or a log file gets a fixed width, so that what is written does not depend on a window.
+_WIDTH_WITHOUT_TERMINAL = 100
+
+
+def _console(to_stderr: bool = False) -> Console:
+    console = Console(stderr=to_stderr, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=to_stderr, highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
+    return console
+
+
+def _safe(text: str) -> str:
+    """Text from a submission, without control characters and without our own markup."""
+    return escape(terminal_text(text))
+
+
+class _Bar(AbstractContextManager["_Bar"]):
+    def __init__(self, words: str) -> None:
+        console = _console(to_stderr=True)
+        self._progress = Progress(
+            TextColumn(words),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[now]}"),
+            console=console,
+            transient=True,
+            # A log file is no place for a bar.
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=None, now="importing TensorFlow …")
+
+    def __enter__(self) -> "_Bar":
+        self._progress.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.__exit__(kind, value, traceback)
+
+
+class GradingProgress(_Bar):
+    """A bar over submissions, with those that are running."""
+
+    def __init__(self, assignment: str) -> None:
+        """Takes the assignment's name."""
+        super().__init__(f"grading {escape(assignment)}")
+        self._running: list[str] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "GradingProgress":
+        """Shows the bar."""
+        super().__enter__()
+        return self
+
+    def update(
+        self, event: str, student: str, result: SubmissionResult | None, total: int
+    ) -> None:
+        """Takes what `autograder.batch.grade` reports, from any thread."""
+        with self._lock:
+            if event == "started":
+                self._running.append(student)
+            elif student in self._running:
+                self._running.remove(student)
+            self._progress.update(
+                self._task,
+                total=total,
+                advance=1 if event == "finished" else 0,
+                now=_safe(", ".join(self._running)[:40]),
+            )
+
+
+class ProofProgress(_Bar):
+    """A bar over the solutions that prove an assignment's checks."""
+
+    def __init__(self, assignment: str) -> None:
+        """Takes the assignment's name."""
+        super().__init__(f"proving {escape(assignment)}")
+
+    def __enter__(self) -> "ProofProgress":
+        """Shows the bar."""
+        super().__enter__()
+        return self
+
+    def update(self, done: int, total: int, name: str) -> None:
+        """Takes what `autograder.verify.verify` reports."""
+        self._progress.update(self._task, completed=done, total=total, now=escape(name))
+
+
+_COLOURS = {"graded": "green", "refused": "red", "undecided": "yellow"}
+
+
+def grades_table(assignment: str, results: Sequence[SubmissionResult]) -> None:
+    """Prints a line per submission and a line for the class."""
+    table = Table(title=f"{assignment}: automatic points", title_justify="left", box=None)
+    table.add_column("student", no_wrap=True, max_width=24)
+    table.add_column("status")
+    table.add_column("score", justify="right")
+    table.add_column("seconds", justify="right")
+    table.add_column("what happened")
+    for result in results:
+        colour = _COLOURS[result.status]
+        score = "-" if result.score is None else f"{result.score:g} / {result.max_score:g}"
+        table.add_row(
+            _safe(result.student),
+            f"[{colour}]{result.status}[/]",
+            score,
+            f"{result.seconds:.1f}",
+            _safe(_what_happened(result)),
+        )
+    console = _console()
+    console.print(table)
+    counts = [f"{sum(r.status == s for r in results)} {s}" for s in _COLOURS]
+    console.print(f"\n{len(results)} submissions: {', '.join(counts)}")
+
+
+def _what_happened(result: SubmissionResult) -> str:
+    if result.reason is not None:
+        return result.reason
+    lost = [e.name for e in result.exercises if e.points < e.max_points]
+    words = []
+    if lost:
+        words.append(
+            "lost points in every exercise"
+            if len(lost) == len(result.exercises)
+            else f"lost points in {', '.join(lost)}"
+        )
+    if result.repairs:
+        count = len(result.repairs)
+        words.append(f"{count} repair{'s' if count > 1 else ''}")
+    return "; ".join(words) or "everything right"
+
+
+def proof_table(proof: AssignmentProof) -> None:
+    """Prints a line per exercise, and every sentence that does not hold."""
+    table = Table(title=f"{proof.name}: proof of the hidden checks (sandbox: {proof.sandbox})",
+                  title_justify="left", box=None)  # fmt: skip
+    for name in ("exercise", "reference", "stub", "alternatives", "mistakes"):
+        table.add_column(name)
+    table.add_column("false fails", justify="right")
+    table.add_column("seconds", justify="right")
+    for exercise in proof.exercises:
+        alternatives, mistakes = exercise.of_kind("alternative"), exercise.of_kind("mistake")
+        passing = sum(not trial.caught_by for trial in alternatives)
+        visible = [trial for trial in mistakes if trial.expected == "failed"]
+        caught = sum(bool(trial.caught_by) for trial in visible)
+        unseen = len(mistakes) - len(visible)
+        table.add_row(
+            exercise.name,
+            _ok(not any(trial.problem for trial in exercise.of_kind("reference"))),
+            _ok(not any(trial.problem for trial in exercise.of_kind("stub"))),
+            f"{passing}/{len(alternatives)} pass",
+            f"{caught}/{len(visible)} caught" + (f", {unseen} undetectable" if unseen else ""),
+            f"{exercise.false_fail_bound:.0e}" if exercise.false_fail_bound else "0",
+            f"{exercise.seconds:.1f}",
+        )
+    console = _console()
+    console.print(table)
+    for problem in proof.problems:
+        console.print(f"[red]does not hold[/] {escape(problem)}")
+    if not proof.problems:
+        console.print("\nEverything holds.")
+
+
+def _ok(holds: bool) -> str:
+    return "[green]ok[/]" if holds else "[red]fails[/]"
+
+
+def doctor_table(probes: Iterable[Probe]) -> bool:
+    """Prints what was tried, and returns whether all of it is as it must be."""
+    table = Table(title="What student code might try, tried in a sandbox on this machine",
+                  title_justify="left", box=None)  # fmt: skip
+    for name in ("tried", "outcome"):
+        table.add_column(name)
+    failed = []
+    for probe in probes:
+        colour = "green" if probe.ok else "red"
+        table.add_row(_safe(probe.tried), f"[{colour}]{_safe(probe.outcome)}[/]")
+        failed += [] if probe.ok else [probe]
+    console = _console()
+    console.print(table)
+    if failed:
+        console.print("\nMode [red]none[/]: submissions cannot be isolated here; none is graded.")
+        console.print("lgm demo and lgm verify, which run the course's own code, still work.")
+        for remedy in dict.fromkeys(probe.remedy for probe in failed if probe.remedy):
+            console.print(f"What to do: {escape(remedy)}")
+    else:
+        console.print("\nMode [green]full[/]: every submission has a closed machine of its own.")
+    return not failed
