@@ -145,6 +145,25 @@ def of_the_machine(parameters: Parameters, seed: int) -> dict[str, float]:
     return figures | {f"free energy: {name}": area for name, area in areas.items()}
 
 
+def bars_and_stripes(seed: int, persistent: bool) -> float:
+    """Returns the exact nats per image of 3x3 bars and stripes, as the check of `pcd_step` does.
+
+    20 hidden units, 300 chains, 200 steps on all 14 images at once, float64.
+    """
+    images = tf.constant(data.bars_and_stripes(3)[0], tf.float64)
+    draws, rng = np.random.default_rng(seed), tf.random.Generator.from_seed(seed)
+    start = 0.3 * draws.normal(size=(9, 20)), np.zeros(9), np.zeros(20)
+    parameters = tuple(tf.constant(array) for array in start)
+    chain = tf.constant(draws.integers(0, 2, (300, 9)), tf.float64)
+    step = tf.function(rbm.pcd_step, reduce_retracing=True)
+    for number in range(200):
+        rate = tf.constant(1.5 * (1 - number / 200), tf.float64)
+        begin = chain if persistent else images
+        parameters, moved = step(parameters, begin, images, 1, rate, rng)
+        chain = moved if persistent else chain
+    return float(tf.reduce_mean(rbm.rbm_log_prob(images, *parameters)))
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -161,6 +180,8 @@ def main() -> None:
             row |= figures
             if label == "PCD-1":
                 row |= of_the_machine(parameters, seed)
+        row["PCD-1: nats, bars and stripes"] = bars_and_stripes(seed, persistent=True)
+        row["CD-1: nats, bars and stripes"] = bars_and_stripes(seed, persistent=False)
         rows.append(row)
     print(f"| figure ({seeds} seeds) | mean | sd | min | max |\n|---|---|---|---|---|")
     for name in rows[0]:
