@@ -1,6 +1,7 @@
 """What `make demo` runs: release, a made-up class, its grades, feedback and report."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -19,6 +20,10 @@ _LIMITS = """
 # The demo does not wait long for the submission that never ends.
 c.Lgm.cell_seconds = 15
 """
+_UNPROTECTED = (
+    "This machine cannot isolate submissions, so the samples ran unprotected. lgm grade refuses "
+    "to do that with what students hand in; lgm doctor tells what is missing."
+)
 _COPIED = ("source", "reference", "tests/hidden")
 _IGNORED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
 
@@ -37,23 +42,31 @@ def run_demo(course: Course, jobs: int) -> None:
         click.echo(f"Releasing {name} …")
         release(demo, name)
         write_sample_class(demo, assignment)
-        click.echo(f"Grading {len(STUDENTS)} sample submissions with {jobs} jobs …\n")
+        click.echo(
+            f"Grading {len(STUDENTS)} sample submissions, {jobs} at a time; some run into their "
+            f"time limits, so this takes a few minutes …\n"
+        )
         with GradingProgress(name) as progress:
             results = grade(demo, name, jobs=jobs, progress=progress.update, own_code=True)
         grades_table(name, results)
+        modes = {result.sandbox for result in results if result.status == "graded"}
+        click.echo("In the sandbox, mode full." if modes == {"full"} else _UNPROTECTED)
         pages = feedback_pages(demo, name)
         report = report_page(demo, name)
     click.echo("\nWhat each of them handed in:")
     for student, words, _ in STUDENTS:
         click.echo(f"  {student:<16} {words}")
+    programs = Path(sys.executable).parent
     click.echo(
         f"""
 Gradebook     {folder / "gradebook.db"}
-              cd {folder} && nbgrader export   (or open the formgrader: jupyter lab)
+              cd {folder}
+              {programs / "nbgrader"} export     writes it as a table
+              {programs / "jupyter"} lab         to mark by hand: menu Nbgrader, Formgrader
 Feedback      {pages[0].parents[1]}/STUDENT/{name}.html
-              open one in a browser
+              one page per student, for a browser
 Class report  {report}
-              open it in a browser"""
+              for a browser, with links to every student's page"""
     )
 
 

@@ -131,5 +131,7 @@ def test_half_a_character_is_no_problem(run):
 
 def test_cells_of_another_run_leave_nothing(run):
     run("x = 1\nopen('left.txt', 'w').close()\nopen('/tmp/left.txt', 'w').close()")
-    ran = run("import os\nprint('x' in globals(), os.listdir('.'), os.listdir('/tmp'))")
-    assert ran.last.text == "False ['data.csv'] []\n"
+    ran = run(
+        "import os\nprint('x' in globals(), os.listdir('.'), 'left.txt' in os.listdir('/tmp'))"
+    )
+    assert ran.last.text == "False ['data.csv'] False\n"
