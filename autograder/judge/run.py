@@ -128,6 +128,8 @@ class Run:
             self._send(wire.Message("cell", fields), deadline)
             while (reply := self._receive(deadline)).kind == "output":
                 outputs.add(reply.fields)
+            if reply.kind not in ("done", "error"):
+                raise ProtocolError(f"a message of kind {reply.kind!r} at the end of a cell")
             run.outputs += self._link.printed()
         except (OSError, ProtocolError) as problem:
             ended = self._ended(problem, "this cell", seconds)

@@ -83,39 +83,41 @@ class StudentRun:
             SandboxFailure: If a step of the way there failed.
         """
         deadline = time.monotonic() + _SPAWN_SECONDS
-        with contextlib.ExitStack() as stack:
-            report, report_theirs = pair()
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-            for end in (report_theirs, theirs):
-                stack.callback(end.close)
-            printed, writers = [], []
-            for name in ("stdout", "stderr"):
-                reader, writer = os.pipe()
-                stack.callback(os.close, writer)
-                os.set_blocking(reader, False)
-                with contextlib.suppress(OSError):
-                    # An ordinary user may have used up what pipes may hold.
-                    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-                printed.append(_Printed(name, reader))
-                writers.append(writer)
-            zygote.send({}, [theirs.fileno(), *writers, report_theirs.fileno()], deadline)
-        pidfd = -1
         try:
-            said: set[str] = set()
-            while not said.issuperset(("process", "ready")):
-                content, descriptors = report.receive(deadline)
-                if "failed" in content or "status" in content:
-                    raise SandboxFailure(str(content.get("failed", "it ended at once")))
-                said |= set(content)
-                pidfd = descriptors[0] if descriptors else pidfd
-            run = cls(pidfd, report, tuple(printed))
+            with contextlib.ExitStack() as kept, contextlib.ExitStack() as given:
+                report, report_theirs = pair()
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+                for stack, end in (
+                    (kept, report), (given, report_theirs), (kept, ours), (given, theirs)
+                ):  # fmt: skip
+                    stack.callback(end.close)
+                printed, writers = [], []
+                for name in ("stdout", "stderr"):
+                    reader, writer = os.pipe()
+                    kept.callback(os.close, reader)
+                    given.callback(os.close, writer)
+                    os.set_blocking(reader, False)
+                    with contextlib.suppress(OSError):
+                        # An ordinary user may have used up what pipes may hold.
+                        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+                    printed.append(_Printed(name, reader))
+                    writers.append(writer)
+                zygote.send({}, [theirs.fileno(), *writers, report_theirs.fileno()], deadline)
+                given.close()
+                pidfd = -1
+                said: set[str] = set()
+                while not said.issuperset(("process", "ready")):
+                    content, descriptors = report.receive(deadline)
+                    if "failed" in content or "status" in content:
+                        raise SandboxFailure(str(content.get("failed", "it ended at once")))
+                    said |= set(content)
+                    for pidfd in descriptors:
+                        kept.callback(os.close, pidfd)
+                run = cls(pidfd, report, tuple(printed))
+                kept.pop_all()
+                return run, ours
         except (OSError, SandboxFailure) as problem:
-            for descriptor in [p.descriptor for p in printed] + ([pidfd] if pidfd >= 0 else []):
-                os.close(descriptor)
-            ours.close()
-            report.close()
             raise SandboxFailure(f"No student process could be started: {problem}.") from problem
-        return run, ours
 
     def sources(self) -> list[int]:
         """Returns the descriptors that are worth waking up for."""

@@ -44,6 +44,10 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
+    # shared memory and messages that no process needs to hold, and so nobody counts
+    "shmget": (29, 194),
+    "msgget": (68, 186),
+    "semget": (64, 190),
     # mounts and roots
     "mount": (165, 40),
     "mount_setattr": (442, 442),

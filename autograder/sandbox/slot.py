@@ -123,12 +123,15 @@ class Slot(AbstractContextManager["Slot"]):
         )
 
     def _stop(self) -> None:
-        if self._run is not None:
-            self._run.close()
-        for process in (self._judge, self._zygote):
-            if process is not None:
-                process.end()
+        run, judge, zygote = self._run, self._judge, self._zygote
         self._run = self._judge = self._zygote = None
+        with contextlib.ExitStack() as stack:
+            # Each of them, even if one cannot be ended.
+            for process in (judge, zygote):
+                if process is not None:
+                    stack.callback(process.end)
+            if run is not None:
+                stack.callback(run.close)
 
     def _serve(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Gives the judge a job, and what it asks for until it has finished."""

@@ -124,23 +124,22 @@ class Template(AbstractContextManager["Template"]):
             SandboxFailure: If the template does not answer, even after a fresh start.
         """
         ours, theirs = pair()
-        deadline = time.monotonic() + _FORK_SECONDS
-        with self._lock:
+        with self._lock, theirs:
             try:
-                self._ask_for(what, theirs, deadline)
+                self._ask_for(what, theirs)
             except OSError:
                 self._stop()
                 self._start()
-                self._ask_for(what, theirs, time.monotonic() + _FORK_SECONDS)
-        theirs.close()
+                self._ask_for(what, theirs)
         try:
-            _, (pidfd,) = ours.receive(deadline)
+            _, (pidfd,) = ours.receive(time.monotonic() + _FORK_SECONDS)
         except (OSError, ValueError) as problem:
             ours.close()
             raise SandboxFailure(f"The template forked no {what}: {problem!r}.") from problem
         return ours, pidfd
 
-    def _ask_for(self, what: str, theirs: socket.socket, deadline: float) -> None:
+    def _ask_for(self, what: str, theirs: socket.socket) -> None:
+        deadline = time.monotonic() + _FORK_SECONDS
         if self._channel is None:
             raise ConnectionResetError("the template has not been started")
         self._channel.send({"fork": what}, [theirs.fileno()], deadline)

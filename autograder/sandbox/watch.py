@@ -1,10 +1,14 @@
 """How much memory a submission uses, over all its processes."""
 
 import os
+import stat
+from collections.abc import Iterator
 
 __all__ = ["memory", "pid_of", "processes"]
 
 _PROCESSES_LIMIT = 5_000
+# What `st_blocks` counts in, whatever the file system.
+_BLOCK = 512
 
 
 def pid_of(pidfd: int) -> int:
@@ -38,8 +42,25 @@ def _children(pid: int) -> list[int]:
 
 
 def memory(first: int) -> int:
-    """Returns the bytes that a process and its descendants use; shared ones in equal parts."""
-    return sum(_proportional(pid) for pid in processes(first))
+    """Returns the bytes that a process and its descendants use; shared ones in equal parts.
+
+    With those of files in memory that have no name; files with one are limited by where they lie.
+    """
+    found = processes(first)
+    files = {file for pid in found for file in _nameless_files(pid)}
+    return sum(_proportional(pid) for pid in found) + sum(size for _, _, size in files)
+
+
+def _nameless_files(pid: int) -> Iterator[tuple[int, int, int]]:
+    """Yields device, number and bytes of the open files that are in no folder."""
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            file = os.stat(f"/proc/{pid}/fd/{name}")
+            if stat.S_ISREG(file.st_mode) and file.st_nlink == 0:
+                yield file.st_dev, file.st_ino, file.st_blocks * _BLOCK
+    except OSError:
+        # The process, or the file, has gone.
+        return
 
 
 def _proportional(pid: int) -> int:

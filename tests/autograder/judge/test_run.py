@@ -52,6 +52,8 @@ class FakeLink:
                     time.sleep(2)
                 elif word == "garbage":
                     connection.sendall(b"no frame, but long enough to be read as one")
+                elif word == "other":
+                    send(connection, Message("arrays", {}, (), number), None)
                 elif word == "late":
                     send(connection, Message("done", {}, (), number - 1), None)
                 elif word == "print":
@@ -109,6 +111,7 @@ def test_cells_run_in_order_and_their_outputs_are_kept(started):
         ("crash", {"class": "LIMIT"}, "LIMIT"),
         ("garbage", {"class": "OK"}, "PROTOCOL"),
         ("late", {"class": "OK"}, "PROTOCOL"),
+        ("other", {"class": "OK"}, "PROTOCOL"),
         ("hang", {"class": "OK"}, "TIMEOUT"),
     ],
 )

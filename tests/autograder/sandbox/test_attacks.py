@@ -447,3 +447,22 @@ def test_frames_of_its_own_are_only_outputs(run):
     text = json.dumps({"score": 100})
     ran = run(f"print({text!r})")
     assert ran.last.outputs == [{"output_type": "stream", "name": "stdout", "text": text + "\n"}]
+
+
+def test_memory_in_files_without_a_name_counts(run):
+    source = """
+import os, time
+for _ in range(20):
+    file = os.memfd_create("hog")
+    for _ in range(10):
+        os.write(file, bytes(10 * 2**20))
+time.sleep(1000)
+"""
+    ran = run(source)
+    assert ran.end == {"class": "MEMORY", "signal": None}
+    honest(run)
+
+
+def test_shared_memory_that_nobody_counts_is_denied(run):
+    source = "import ctypes; print(ctypes.CDLL(None).shmget(0, 4096, 0o1600))"
+    assert run(source).last.text == "-1\n"

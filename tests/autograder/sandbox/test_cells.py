@@ -135,3 +135,11 @@ def test_cells_of_another_run_leave_nothing(run):
         "import os\nprint('x' in globals(), os.listdir('.'), 'left.txt' in os.listdir('/tmp'))"
     )
     assert ran.last.text == "False ['data.csv'] False\n"
+
+
+def test_figures_are_shown_as_in_a_notebook(run):
+    ran = run("import matplotlib.pyplot as plt\nplt.plot([1, 2])", "plt.plot([2, 1])\nplt.show()")
+    for cell in ran.cells:
+        assert cell.kind == "done"
+        (figure,) = [o for o in cell.outputs if o["output_type"] == "display_data"]
+        assert figure["data"]["image/png"].startswith("iVBORw0KGgo")
