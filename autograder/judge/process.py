@@ -15,7 +15,7 @@ from autograder.checks import Seeds
 from autograder.errors import SandboxFailure
 from autograder.judge.run import Budget, Cell, Link, Run
 from autograder.judge.session import Checks, Finding, collected
-from autograder.judge.student import Student
+from autograder.judge.student import Student, lost_functions
 
 __all__ = ["main"]
 
@@ -48,7 +48,8 @@ def _grade(
 
     def connect(exercise: str, check: str) -> Student:
         seeds = Seeds(secret, job["seed_name"], settings["assignment"], check)
-        return Student(run, seeds, checks.arrays_as, settings["signatures"])
+        lost = lost_functions(run.unfinished())
+        return Student(run, seeds, checks.arrays_as, settings["signatures"], lost)
 
     try:
         run.start()

@@ -114,6 +114,23 @@ class Run:
         except (OSError, ProtocolError) as problem:
             raise self._ended(problem, "your code", self._budget.probe) from problem
 
+    def unfinished(self) -> dict[str, tuple[str, str, str]]:
+        """Returns the cells that did not run to their end, by id.
+
+        Of each: its source, its outcome, and the exception's name ("error"; student code may have
+        chosen it) or a sentence of ours.
+        """
+        found = {}
+        for cell in self._cells:
+            run = self.cells.get(cell.id)
+            if run is None or run.outcome == "done":
+                continue
+            errors = [output for output in run.outputs if output["output_type"] == "error"]
+            key = "ename" if run.outcome == "error" else "evalue"
+            what = str(errors[-1][key]).removeprefix("this cell: ") if errors else ""
+            found[cell.id] = (cell.source, run.outcome, what)
+        return found
+
     def close(self) -> None:
         """Ends the process."""
         self._stop()

@@ -11,10 +11,11 @@ from autograder.checks import NotEnumerable, Probe, Rng, Seeds, remember
 from autograder.errors import CheckFailed, ProtocolError, RunEnded
 from autograder.sandbox import probes, wire
 
-__all__ = ["Function", "LocalTransport", "Student", "Transport"]
+__all__ = ["Function", "LocalTransport", "Student", "Transport", "lost_functions"]
 
 # What the other side claims about an exception goes into a message only if it looks like a name.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
+_CELL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 _LOG_LENGTH = 500
 
@@ -78,7 +79,7 @@ class Student:
         seeds: Seeds,
         arrays_as: str = "numpy",
         signatures: Mapping[str, Sequence[str]] | None = None,
-        log: list[str] | None = None,
+        lost: Mapping[str, str] | None = None,
     ) -> None:
         """Asks nothing yet.
 
@@ -87,13 +88,14 @@ class Student:
             seeds: The seeds of the check.
             arrays_as: "numpy" or "tensorflow".
             signatures: Argument names by function, for messages.
-            log: Where to note what exceptions said; a new list by default.
+            lost: By function, what became of the cell that should define it, for messages.
         """
         self.seeds = seeds
         self.arrays_as = arrays_as
-        self.log = [] if log is None else log
+        self.log: list[str] = []
         self._transport = transport
         self._signatures = signatures or {}
+        self._lost = lost or {}
         self._exchanges = 0
         self._generators = 0
 
@@ -238,6 +240,8 @@ class Student:
         if error == "not_defined":
             missing = message if _NAME.fullmatch(message) else name
             seen = f"there is no function {missing}"
+            if missing in self._lost:
+                seen += f": {self._lost[missing]}"
             due = f"the notebook defines {missing}, outside any class"
             return CheckFailed(None, seen, due, text)
         if error == "returned_none":
@@ -255,8 +259,27 @@ class Student:
         return CheckFailed(None, f"{kind}{where}", "a call that returns a result", text)
 
 
+def lost_functions(cells: Mapping[str, tuple[str, str, str]]) -> dict[str, str]:
+    """Says of each function whose cell did not run to its end what became of that cell.
+
+    Args:
+        cells: By cell id: the source, how it ended, and the name or the text of what ended it.
+    """
+    lost = {}
+    for cell, (source, outcome, what) in cells.items():
+        name = f"your cell {cell}" if _CELL.fullmatch(cell) else "your cell"
+        if outcome == "error":
+            kind = what if _NAME.fullmatch(what) else "an exception"
+            words = f"{kind} ended {name}"
+        else:
+            words = f"{name} is left out; {what}"
+        for function in re.findall(r"^def (\w+)", source, re.MULTILINE):
+            lost[function] = words
+    return lost
+
+
 def _where(cell: Any, line: Any) -> str:  # noqa: ANN401
-    if not isinstance(cell, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", cell):
+    if not isinstance(cell, str) or not _CELL.fullmatch(cell):
         return ""
     in_line = f", line {line}" if type(line) is int and 0 < line < 10**6 else ""
     return f" in your cell {cell}{in_line}"

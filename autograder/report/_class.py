@@ -121,7 +121,7 @@ def class_facts(sheets: Sequence[Sheet], checks: Mapping[str, CheckInfo]) -> Cla
         scores=tuple(score for score in graded if score is not None),
         exercises=tuple(_exercise(name, sheets, checks) for name in names),
         mistakes=tuple((name, str(mistake), n) for (name, mistake), n in mistakes.most_common()),
-        modes=tuple(Counter(sheet.sandbox for sheet in sheets).most_common()),
+        modes=tuple(Counter(s.sandbox for s in sheets if s.status != "refused").most_common()),
         unmarked=sum(
             part.points is None
             for sheet in sheets

@@ -90,6 +90,8 @@ def test_each_submission_gets_what_it_deserves(course, graded, some_class):
         else:
             assert load(place / "results.json").status == result.status
             assert (place / "a90_toy.ipynb").exists() == (result.status == "graded")
+    message = results["eve"].exercises[1].checks[0].message
+    assert "no function entropy: your cell entropy is left out; it ended the Python" in message
     assert set(rows(course)) == set(results) - {BAD_NAME}
     assert rows(course)["ada"] == 10
     assert results["ada"].sandbox == "full"

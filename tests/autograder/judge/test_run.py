@@ -124,6 +124,9 @@ def test_a_cell_that_ends_the_process_is_left_out_and_the_others_run_again(
     assert run.cells["cell-1"].outcome == outcome
     assert run.cells["cell-1"].outputs[-1]["output_type"] == "error"
     assert run.cells["cell-2"].outcome == "done"
+    source, ended, sentence = run.unfinished()["cell-1"]
+    assert (source, ended) == (word, outcome)
+    assert sentence.startswith(("it ", "what came back"))
     assert run.exchange(probe()).kind == "arrays"
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from autograder.checks import Seeds, numpy_rng, probe
 from autograder.errors import CheckFailed, RunEnded
-from autograder.judge.student import LocalTransport, Student
+from autograder.judge.student import LocalTransport, Student, lost_functions
 from autograder.sandbox.wire import Message
 
 
@@ -133,6 +133,30 @@ def test_an_exceptions_text_is_for_the_tutor_only():
 def test_a_missing_function_is_named():
     with pytest.raises(CheckFailed, match="no function energy"):
         student_of().energy()
+
+
+def test_a_function_whose_cell_did_not_finish_is_missing_for_that_reason():
+    cells = {
+        "energy": (
+            "x = 1\ndef energy(v):\n    def inner(): pass\n",
+            "TIMEOUT",
+            "it ran too long",
+        ),
+        "gibbs": ("def gibbs():\n    pass\n1 / 0", "error", "ZeroDivisionError"),
+        "odd id!": ("def other(): pass", "error", "<script>"),
+    }
+    lost = lost_functions(cells)
+    assert lost == {
+        "energy": "your cell energy is left out; it ran too long",
+        "gibbs": "ZeroDivisionError ended your cell gibbs",
+        "other": "an exception ended your cell",
+    }
+    seeds = Seeds(b"s" * 32, "ada", "a90_toy", "test_x")
+    student = Student(LocalTransport({}), seeds, lost=lost)
+    with pytest.raises(CheckFailed) as failure:
+        student.energy()
+    assert failure.value.seen.endswith("no function energy: your cell energy is left out; "
+                                       "it ran too long")  # fmt: skip
 
 
 def test_a_call_is_said_in_one_line():
