@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -57,7 +58,7 @@ def summary(results):
 
 
 def rows(course):
-    with sqlite3.connect(course.root / "gradebook.db") as database:
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as database, database:
         return dict(
             database.execute(
                 "SELECT s.student_id, SUM(auto_score) FROM grade "
@@ -107,7 +108,7 @@ def test_one_job_and_two_give_the_same(graded, some_class):
 def test_marks_given_by_hand_survive_regrading(course, graded, hand_in):
     hand_in(course, "ada", RIGHT)
     graded()
-    with sqlite3.connect(course.root / "gradebook.db") as database:
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as database, database:
         database.execute(
             "UPDATE grade SET manual_score = 3, extra_credit = 1 WHERE auto_score = 4"
         )

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -141,12 +141,12 @@ def lgm_grade(course):
 
 
 def tables(course):
-    with sqlite3.connect(course.root / "gradebook.db") as database:
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as database, database:
         return {name: database.execute(query).fetchall() for name, query in TABLES.items()}
 
 
 def execute(course, statement):
-    with sqlite3.connect(course.root / "gradebook.db") as database:
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as database, database:
         database.execute(statement)
 
 

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def query(course: Course) -> Callable[..., list[tuple]]:
     """Runs a statement on the gradebook, as another program would."""
 
     def run(statement: str, *parameters: object) -> list[tuple]:
-        with sqlite3.connect(course.root / "gradebook.db") as database:
+        with closing(sqlite3.connect(course.root / "gradebook.db")) as database, database:
             return database.execute(statement, parameters).fetchall()
 
     return run

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ def test_the_assignment_is_registered_in_the_gradebook(toy_course, monkeypatch):
     # nbgrader makes a database with a program that it looks for on PATH.
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     release(toy_course, "a90_toy")
-    with sqlite3.connect(toy_course.root / "gradebook.db") as database:
+    with closing(sqlite3.connect(toy_course.root / "gradebook.db")) as database, database:
         rows = dict(database.execute(
             "SELECT base_cell.name, max_score FROM grade_cells JOIN base_cell USING (id)"
         ))  # fmt: skip
@@ -130,7 +131,7 @@ def test_the_checksum_of_an_untouched_answer_is_the_released_one(course):
         for cell in cells
         if "nbgrader" in cell["metadata"]
     }
-    with sqlite3.connect(course.root / "gradebook.db") as database:
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as database, database:
         stored = dict(database.execute(
             "SELECT name, checksum FROM source_cell"
         ))  # fmt: skip
