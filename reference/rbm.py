@@ -277,11 +277,15 @@ def train_rbm(
     @tf.function
     def one_epoch(parameters: Parameters, chain: tf.Tensor, rate: tf.Tensor) -> tuple:
         order = tf.argsort(rng.uniform([len(v)]))
-        for step in tf.range(n_steps):
+
+        def one_step(step: tf.Tensor, parameters: Parameters, chain: tf.Tensor) -> tuple:
             v_batch = tf.gather(v, order[step * batch_size : (step + 1) * batch_size])
             start = chain if persistent else v_batch
             parameters, moved = pcd_step(parameters, start, v_batch, k, rate, rng)
-            chain = moved if persistent else chain
+            return step + 1, parameters, moved if persistent else chain
+
+        start = tf.constant(0), parameters, chain
+        _, parameters, chain = tf.while_loop(lambda step, *_: step < n_steps, one_step, start)
         return parameters, chain
 
     parameters = W, b, c

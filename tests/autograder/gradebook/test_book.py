@@ -226,6 +226,7 @@ def test_another_writer_is_waited_for(course, record, query):
     thread.start()
     record(test_sigmoid_of_zero="failed")
     thread.join()
+    other.close()
     assert time.monotonic() - start > 0.4
     # The mark that was entered meanwhile is seen.
     assert ("test_sigmoid", 4.0, 1.0, None, 1) in query(GRADES)
