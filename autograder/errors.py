@@ -82,12 +82,22 @@ class CheckFailed(LgmError):
         seen: What was seen.
         due: What is true of a right answer: a form or a law, never a reference value.
         call: The call that showed it, or None.
+        evidence: The draws that a law was judged by, an `autograder.checks.Evidence`, or None;
+            for the judge's eyes only.
     """
 
-    def __init__(self, property: str | None, seen: str, due: str, call: str | None = None) -> None:
-        """Takes the four parts of the message; each is one line."""
+    def __init__(
+        self,
+        property: str | None,
+        seen: str,
+        due: str,
+        call: str | None = None,
+        evidence: object = None,
+    ) -> None:
+        """Takes the four parts of the message, each one line, and what they rest on."""
         super().__init__(seen)
         self.property = property
         self.seen = seen
         self.due = due
         self.call = call
+        self.evidence = evidence

@@ -7,27 +7,34 @@ deterministic identities, `sampling` the law of random draws; use the first that
 
 from autograder.checks._declaring import (
     Alternative,
+    Declared,
     Exercise,
     Mistake,
+    NearMiss,
     alternative,
     declared,
     exercise,
     mistake,
+    near_miss,
 )
+from autograder.checks._evidence import Evidence
 from autograder.checks._instances import all_states, search_instance
 from autograder.checks._probe import Probe, probe
 from autograder.checks._rng import NotEnumerable, Rng, numpy_rng, tensorflow_rng
 from autograder.checks._seeds import Seeds, Stages, inputs_for, stages_for
 from autograder.checks._seen import remember
-from autograder.checks._values import Expectation, expect
+from autograder.checks._values import Expectation, default_tolerance, expect
 
 from . import gradients, laws, sampling
 
 __all__ = [
     "Alternative",
+    "Declared",
+    "Evidence",
     "Exercise",
     "Expectation",
     "Mistake",
+    "NearMiss",
     "NotEnumerable",
     "Probe",
     "Rng",
@@ -36,12 +43,14 @@ __all__ = [
     "all_states",
     "alternative",
     "declared",
+    "default_tolerance",
     "exercise",
     "expect",
     "gradients",
     "inputs_for",
     "laws",
     "mistake",
+    "near_miss",
     "numpy_rng",
     "probe",
     "remember",

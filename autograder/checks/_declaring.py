@@ -1,11 +1,22 @@
-"""How a check, a mistake and an alternative are declared: a frozen record on the function."""
+"""How checks, mistakes, alternatives and near misses are declared: a record on the function."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
-__all__ = ["Alternative", "Exercise", "Mistake", "alternative", "declared", "exercise", "mistake"]
+__all__ = [
+    "Alternative",
+    "Declared",
+    "Exercise",
+    "Mistake",
+    "NearMiss",
+    "alternative",
+    "declared",
+    "exercise",
+    "mistake",
+    "near_miss",
+]
 
 KINDS = ("concept", "scale", "axis", "randomness", "numerics", "lazy")
 
@@ -64,6 +75,41 @@ class Alternative:
     exercise: str
     function: str
     solution: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class NearMiss:
+    """What `@near_miss` says about a solution that is wrong by a little.
+
+    Attributes:
+        name: The function's name.
+        exercise: The exercise's `grade_id`.
+        effect: What is off and by how much, in a few words: "W 2 % too large".
+        function: Which of the exercise's functions it stands for; "" for the first.
+        solution: The solution itself.
+    """
+
+    name: str
+    exercise: str
+    effect: str
+    function: str
+    solution: Callable[..., Any]
+
+
+class Declared(NamedTuple):
+    """What a module declares, each in source order.
+
+    Attributes:
+        checks: The functions themselves, with their `Exercise` at `__lgm__`.
+        mistakes: Wrong solutions, which must fail.
+        alternatives: Right solutions, which must pass.
+        near_misses: Solutions of which nothing is demanded.
+    """
+
+    checks: tuple[Callable[..., Any], ...]
+    mistakes: tuple[Mistake, ...]
+    alternatives: tuple[Alternative, ...]
+    near_misses: tuple[NearMiss, ...]
 
 
 def exercise(
@@ -130,25 +176,37 @@ def alternative(exercise: str, function: str = "") -> Callable[[_Function], _Fun
     return attach
 
 
+def near_miss(exercise: str, effect: str, function: str = "") -> Callable[[_Function], _Function]:
+    """Declares a function as a solution that is wrong by a little; nothing is demanded of it.
+
+    How often the statistical checks of its exercise fail it is measured: their power for this
+    effect. The arguments are fields of `NearMiss`.
+
+    Raises:
+        ValueError: If `effect` is empty: a rate without its effect says nothing.
+    """
+    if not effect:
+        raise ValueError('effect says what is off and by how much: "W 2 % too large".')
+
+    def attach(solution: _Function) -> _Function:
+        record = NearMiss(_name(solution), exercise, effect, function, solution)
+        solution.__lgm__ = record  # type: ignore[attr-defined]
+        return solution
+
+    return attach
+
+
 def _name(solution: Callable[..., Any]) -> str:
     # A decorator such as tf.function leaves an object that need not have a __name__.
     return getattr(solution, "__name__", None) or solution.python_function.__name__  # type: ignore[attr-defined,no-any-return]
 
 
-def declared(
-    module: ModuleType,
-) -> tuple[tuple[Callable[..., Any], ...], tuple[Mistake, ...], tuple[Alternative, ...]]:
-    """Returns what a module declares, each in source order: checks, mistakes, alternatives.
-
-    Checks are the functions themselves, with their `Exercise` at `__lgm__`.
-    """
-    checks, mistakes, alternatives = [], [], []
-    for value in vars(module).values():
-        record = getattr(value, "__lgm__", None)
-        if isinstance(record, Exercise):
-            checks.append(value)
-        elif isinstance(record, Mistake):
-            mistakes.append(record)
-        elif isinstance(record, Alternative):
-            alternatives.append(record)
-    return tuple(checks), tuple(mistakes), tuple(alternatives)
+def declared(module: ModuleType) -> Declared:
+    """Returns what a module declares."""
+    records = [(value, getattr(value, "__lgm__", None)) for value in vars(module).values()]
+    return Declared(
+        tuple(value for value, record in records if isinstance(record, Exercise)),
+        tuple(record for _, record in records if isinstance(record, Mistake)),
+        tuple(record for _, record in records if isinstance(record, Alternative)),
+        tuple(record for _, record in records if isinstance(record, NearMiss)),
+    )

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import Assignment, Course
-from autograder.course.reference_source import solution_code
-from autograder.verify.catalogue import Entry, entries
+from autograder.course.reference_source import solution_code, standalone
+from autograder.judge.catalogue import Entry, entries
 
 __all__ = ["STUDENTS", "sample_submission", "write_sample_class"]
 
@@ -23,6 +23,7 @@ _WORDS = "These are a few words of mine, $x < y$, for a tutor to read and mark."
 
 @dataclass(frozen=True)
 class _Material:
+    course: Course
     assignment: Assignment
     release: Mapping[str, Any]
     right: Mapping[str, str]
@@ -52,7 +53,7 @@ class _Material:
             chosen = [e for e in self.entries if e.kind == kind and e.exercise == exercise.name]
             chosen = [entry for entry in chosen if not entry.undetectable]
             if chosen:
-                code = chosen[number % len(chosen)].code
+                code = standalone(self.course, chosen[number % len(chosen)].source)
                 whole = len(exercise.functions) == 1
                 answers[exercise.name] = code if whole else f"{answers[exercise.name]}\n\n\n{code}"
         return answers
@@ -144,6 +145,7 @@ def sample_submission(course: Course, assignment: Assignment, student: str) -> b
 def _material(course: Course, assignment: Assignment) -> _Material:
     release = course.release_folder(assignment.name) / f"{assignment.name}.ipynb"
     return _Material(
+        course,
         assignment,
         json.loads(release.read_text(encoding="utf-8")),
         {e.name: solution_code(course, e) for e in assignment.exercises},

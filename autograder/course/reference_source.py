@@ -1,8 +1,9 @@
 """Puts the reference's text where the reference itself must not be: into a notebook cell.
 
 `inlined` cuts one function out, with what it needs. `solution_code` fills an exercise's solution
-cell that way. `standalone` makes any code run that imports the reference. All of it is text to
-text: nothing here imports the reference, and the result does not either.
+cell that way, `replacement` puts a whole exercise right. `standalone` makes any code run that
+imports the reference, `importable` makes a whole process able to. All of it is text to text:
+nothing here imports the reference.
 """
 
 import ast
@@ -14,7 +15,7 @@ from autograder.course._assignment import Exercise
 from autograder.course._course import Course
 from autograder.errors import UsageError
 
-__all__ = ["inlined", "solution_code", "standalone"]
+__all__ = ["importable", "inlined", "replacement", "solution_code", "standalone"]
 
 _PACKAGE = "reference"
 _IMPORTS = "import linecache as _linecache\nimport types as _types\n"
@@ -51,6 +52,57 @@ def solution_code(course: Course, exercise: Exercise) -> str:
     Raises:
         UsageError: If the cell calls a module or function that the reference has not.
     """
+    return _solution(course, exercise, leave_out=exercise.earlier)
+
+
+def replacement(course: Course, exercise: Exercise) -> str:
+    """Returns the right functions of an exercise as code that needs none of earlier exercises.
+
+    Otherwise as `solution_code`.
+    """
+    return _solution(course, exercise, leave_out=())
+
+
+def importable(course: Course) -> str:
+    """Returns code after which the reference can be imported where its files do not exist."""
+    texts, packages = {}, []
+    for path in sorted((course.root / _PACKAGE).rglob("*.py")):
+        parts = path.relative_to(course.root).with_suffix("").parts
+        name = ".".join(parts).removesuffix(".__init__")
+        texts[name] = path.read_text(encoding="utf-8")
+        if parts[-1] == "__init__":
+            packages.append(name)
+    return f"{_FINDER}_sys.meta_path.insert(0, _Texts({texts!r}, {packages!r}))\n"
+
+
+# With a loader that knows its text, tf.function can read the source of what it traces.
+_FINDER = """
+import importlib.abc as _abc
+import importlib.util as _util
+import sys as _sys
+
+
+class _Texts(_abc.MetaPathFinder, _abc.ExecutionLoader):
+    def __init__(self, texts, packages):
+        self._texts, self._packages = texts, packages
+
+    def find_spec(self, name, path=None, target=None):
+        return _util.spec_from_loader(name, self) if name in self._texts else None
+
+    def is_package(self, name):
+        return name in self._packages
+
+    def get_filename(self, name):
+        return name.replace(".", "/") + ".py"
+
+    def get_source(self, name):
+        return self._texts[name]
+
+
+"""
+
+
+def _solution(course: Course, exercise: Exercise, leave_out: Iterable[str]) -> str:
     tree = ast.parse(exercise.source)
     handed_on = {
         node.name: module
@@ -69,7 +121,7 @@ def solution_code(course: Course, exercise: Exercise) -> str:
                 f"The solution of {exercise.name} calls {module}.{name}, but {source.path} "
                 f"defines no such function."
             )
-    code = source.cut(handed_on, leave_out=exercise.earlier)
+    code = source.cut(handed_on, leave_out)
     lines = exercise.source.split("\n")
     for node in reversed(tree.body):
         if isinstance(node, ast.FunctionDef) and node.name in handed_on:

@@ -4,12 +4,13 @@ import ast
 import queue
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any, Protocol
 
 from autograder.course import Assignment, Course
 from autograder.errors import SandboxFailure, UsageError
+from autograder.judge.reference import reference_of
 from autograder.results import CheckResult, ExerciseResult
 from autograder.sandbox.policy import Limits, Policy
 from autograder.sandbox.selftest import require
@@ -17,6 +18,8 @@ from autograder.sandbox.slot import Slot
 from autograder.sandbox.template import Template
 
 __all__ = ["Grader", "Judging", "JudgeSlot", "Verdict"]
+
+_OF_A_CHECK = [field.name for field in fields(CheckResult)]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Verdict:
         bounds: By check id, the declared probability that a correct solution fails.
         check_seconds: By check id, wall-clock seconds.
         log: For the tutor only.
+        matches: By id of a failed check, the catalogued mistakes that agree with what it saw.
     """
 
     undecided: str | None
@@ -40,6 +44,7 @@ class Verdict:
     bounds: Mapping[str, float]
     check_seconds: Mapping[str, float]
     log: tuple[str, ...]
+    matches: Mapping[str, tuple[str, ...]]
 
 
 class Judging(Protocol):
@@ -52,6 +57,14 @@ class Judging(Protocol):
         only: Iterable[str] | None = None,
     ) -> Verdict:
         """See `JudgeSlot.grade`."""
+
+    def repeat(
+        self,
+        cells: Sequence[Mapping[str, str]],
+        seed_names: Sequence[str],
+        only: Iterable[str] | None = None,
+    ) -> list[Verdict]:
+        """See `JudgeSlot.repeat`."""
 
 
 class Grader(AbstractContextManager["Grader"]):
@@ -142,9 +155,23 @@ class _Taking:
         seed_name: str,
         only: Iterable[str] | None = None,
     ) -> Verdict:
+        with self._next() as slot:
+            return slot.grade(cells, seed_name, only)
+
+    def repeat(
+        self,
+        cells: Sequence[Mapping[str, str]],
+        seed_names: Sequence[str],
+        only: Iterable[str] | None = None,
+    ) -> list[Verdict]:
+        with self._next() as slot:
+            return slot.repeat(cells, seed_names, only)
+
+    @contextmanager
+    def _next(self) -> "Iterator[JudgeSlot]":
         slot = self._idle.get()
         try:
-            return slot.grade(cells, seed_name, only)
+            yield slot
         finally:
             self._idle.put(slot)
 
@@ -185,10 +212,33 @@ class JudgeSlot(AbstractContextManager["JudgeSlot"]):
 
         A failure of ours is tried once more with fresh processes; then it is undecided.
         """
+        (verdict,) = self._judge(cells, [seed_name], only, repeats=False)
+        return verdict
+
+    def repeat(
+        self,
+        cells: Sequence[Mapping[str, str]],
+        seed_names: Sequence[str],
+        only: Iterable[str] | None = None,
+    ) -> list[Verdict]:
+        """Runs code cells once, and the checks under several seeds, each as it stands.
+
+        For proofs: there is neither follow-through nor diagnosis. Otherwise as `grade`.
+        """
+        return self._judge(cells, seed_names, only, repeats=True)
+
+    def _judge(
+        self,
+        cells: Sequence[Mapping[str, str]],
+        seed_names: Sequence[str],
+        only: Iterable[str] | None,
+        repeats: bool,
+    ) -> list[Verdict]:
         job = {
             "cells": [{"id": cell["id"], "source": cell["source"]} for cell in cells],
-            "seed_name": seed_name,
+            "seed_names": list(seed_names),
             "only": None if only is None else list(only),
+            "repeats": repeats,
         }
         for _ in range(2):
             try:
@@ -197,11 +247,11 @@ class JudgeSlot(AbstractContextManager["JudgeSlot"]):
                 document = {"undecided": str(problem), "seconds": 0.0}
             if document["undecided"] is None:
                 break
-        return _verdict(document)
+        rounds = document.get("rounds", [[]] * len(seed_names))
+        return [_verdict(document, exercises) for exercises in rounds]
 
 
-def _verdict(document: Mapping[str, Any]) -> Verdict:
-    exercises = document.get("exercises", [])
+def _verdict(document: Mapping[str, Any], exercises: Sequence[Mapping[str, Any]]) -> Verdict:
     checks = [check for exercise in exercises for check in exercise["checks"]]
     cells = document.get("cells", {})
     return Verdict(
@@ -212,13 +262,7 @@ def _verdict(document: Mapping[str, Any]) -> Verdict:
                 exercise["name"],
                 exercise["max_points"],
                 tuple(
-                    CheckResult(
-                        check["id"],
-                        check["outcome"],
-                        check["points"],
-                        check["max_points"],
-                        check["message"],
-                    )
+                    CheckResult(**{name: check[name] for name in _OF_A_CHECK})
                     for check in exercise["checks"]
                 ),
             )
@@ -229,6 +273,7 @@ def _verdict(document: Mapping[str, Any]) -> Verdict:
         bounds={check["id"]: check["bound"] for check in checks},
         check_seconds={check["id"]: check["seconds"] for check in checks},
         log=tuple(f"{check['id']}: {line}" for check in checks for line in check["log"]),
+        matches={id: tuple(names) for id, names in document.get("matches", {}).items()},
     )
 
 
@@ -256,6 +301,7 @@ def _judge_settings(course: Course, assignment: Assignment) -> dict[str, Any]:
             "probe": settings.probe_seconds,
             "submission": settings.submission_seconds,
         },
+        "reference": reference_of(course, assignment).to_json(),
         "secret": course.secret().hex(),
     }
 

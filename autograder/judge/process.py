@@ -7,15 +7,20 @@ other submission; what leaves it is one JSON document per submission.
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from autograder.checks import Seeds
 from autograder.errors import SandboxFailure
+from autograder.judge.catalogue import Entry
+from autograder.judge.diagnosis import matching_mistakes, recognised
+from autograder.judge.follow_through import followed_through
+from autograder.judge.reference import Reference
 from autograder.judge.run import Budget, Cell, Link, Run
 from autograder.judge.session import Checks, Finding, collected
-from autograder.judge.student import Student, lost_functions
+from autograder.judge.student import Student, Transport, lost_functions
 
 __all__ = ["main"]
 
@@ -26,54 +31,132 @@ def main(link: Any, settings: Mapping[str, Any]) -> None:  # noqa: ANN401
     Args:
         link: The judge's end of its slot, an `autograder.sandbox.link.Link`.
         settings: `root`, `assignment`, `points` by exercise, `signatures` by function,
-            `seconds` (cell, probe, submission) and `secret` (hexadecimal).
+            `seconds` (cell, probe, submission), `reference` (an
+            `autograder.judge.reference.Reference`) and `secret` (hexadecimal).
     """
     sys.path.insert(0, settings["root"])
     folder = Path(settings["root"]) / "tests" / "hidden" / settings["assignment"]
     collected(folder, settings["points"], lambda checks: _serve(checks, link, settings))
 
 
-def _serve(checks: Checks, link: Any, settings: Mapping[str, Any]) -> None:  # noqa: ANN401
-    while (job := link.next_job()) is not None:
-        link.finish(_grade(checks, link, settings, job))
+def _serve(checks: Checks, link: Link, settings: Mapping[str, Any]) -> None:
+    judge = _Judge(checks, link, settings, Reference.from_json(settings["reference"]))
+    while (job := link.next_job()) is not None:  # type: ignore[attr-defined]
+        link.finish(judge.grade(job))  # type: ignore[attr-defined]
 
 
-def _grade(
-    checks: Checks, link: Link, settings: Mapping[str, Any], job: Mapping[str, Any]
-) -> dict[str, Any]:
-    start = time.monotonic()
-    cells = [Cell(cell["id"], cell["source"]) for cell in job["cells"]]
-    run = Run(link, cells, Budget(**settings["seconds"]))
-    secret = bytes.fromhex(settings["secret"])
+@dataclass(frozen=True)
+class _Judge:
+    """The collected checks of one assignment, and the way to student processes."""
 
-    def connect(exercise: str, check: str) -> Student:
-        seeds = Seeds(secret, job["seed_name"], settings["assignment"], check)
-        lost = lost_functions(run.unfinished())
-        return Student(run, seeds, checks.arrays_as, settings["signatures"], lost)
+    checks: Checks
+    link: Link
+    settings: Mapping[str, Any]
+    reference: Reference
 
-    try:
-        run.start()
-        results, findings = checks.run(connect, job.get("only"))
-    except SandboxFailure as problem:
-        return {"undecided": str(problem), "seconds": time.monotonic() - start}
-    finally:
-        run.close()
-    return {
-        "undecided": None,
-        "seconds": time.monotonic() - start,
-        "exercises": [
+    def grade(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Runs a submission's cells once, and the checks once for each name of seeds."""
+        start = time.monotonic()
+        cells = [Cell(cell["id"], cell["source"]) for cell in job["cells"]]
+        run = self._run(cells)
+        try:
+            run.start()
+            rounds = [self._checked(run, seeds, job["only"]) for seeds in job["seed_names"]]
+            run.close()
+            matches: dict[str, list[Entry]] = {}
+            if not job["repeats"]:
+                (seeds,), (findings,) = job["seed_names"], rounds
+                findings = self._followed_through(findings, cells, seeds)
+                findings, matches = self._diagnosed(findings, seeds)
+                rounds = [findings]
+        except SandboxFailure as problem:
+            return {"undecided": str(problem), "seconds": time.monotonic() - start}
+        finally:
+            run.close()
+        return {
+            "undecided": None,
+            "seconds": time.monotonic() - start,
+            "rounds": [self._exercises(findings) for findings in rounds],
+            "cells": {
+                name: {"outcome": cell.outcome, "outputs": cell.outputs}
+                for name, cell in run.cells.items()
+            },
+            "matches": {
+                check: [mistake.name for mistake in several] for check, several in matches.items()
+            },
+        }
+
+    def _run(self, cells: Sequence[Cell]) -> Run:
+        return Run(self.link, cells, Budget(**self.settings["seconds"]))
+
+    def _student(
+        self, transport: Transport, seeds: str, check: str, lost: Mapping[str, str]
+    ) -> Student:
+        settings = self.settings
+        own = Seeds(bytes.fromhex(settings["secret"]), seeds, settings["assignment"], check)
+        return Student(transport, own, self.checks.arrays_as, settings["signatures"], lost)
+
+    def _checked(self, run: Run, seeds: str, only: Sequence[str] | None) -> dict[str, Finding]:
+        def connect(exercise: str, check: str) -> Student:
+            return self._student(run, seeds, check, lost_functions(run.unfinished()))
+
+        _, findings = self.checks.run(connect, only)
+        return findings
+
+    def _followed_through(
+        self, findings: Mapping[str, Finding], cells: Sequence[Cell], seeds: str
+    ) -> dict[str, Finding]:
+        run = self._run(cells)
+
+        def connect(transport: Transport, check: str) -> Student:
+            return self._student(transport, seeds, check, {})
+
+        try:
+            return followed_through(self.checks, findings, self.reference, run, connect)
+        finally:
+            run.close()
+
+    def _diagnosed(
+        self, findings: Mapping[str, Finding], seeds: str
+    ) -> tuple[dict[str, Finding], dict[str, list[Entry]]]:
+        reference = self.reference
+        sources = (reference.package, *reference.given, *(a.cell for a in reference.answers))
+        run = self._run([Cell(f"answer-{n}", source) for n, source in enumerate(sources)])
+
+        def connect(transport: Transport, check: str) -> Student:
+            return self._student(transport, seeds, check, {})
+
+        try:
+            matches = matching_mistakes(self.checks, findings, reference, run, connect)
+        finally:
+            run.close()
+        found = dict(findings)
+        for check, several in matches.items():
+            mistake = recognised(several)
+            if mistake is not None:
+                found[check] = _named(findings[check], self.settings["assignment"], mistake)
+        return found, matches
+
+    def _exercises(self, findings: Mapping[str, Finding]) -> list[dict[str, Any]]:
+        return [
             {
-                "name": exercise.name,
-                "max_points": exercise.max_points,
-                "checks": [_record(findings[check.id]) for check in exercise.checks],
+                "name": name,
+                "max_points": self.checks.exercises[name],
+                "checks": [_record(findings[id]) for id in ids],
             }
-            for exercise in results
-        ],
-        "cells": {
-            name: {"outcome": cell.outcome, "outputs": cell.outputs}
-            for name, cell in run.cells.items()
-        },
-    }
+            for name, ids in self.checks.by_exercise.items()
+            if any(id in findings for id in ids)
+        ]
+
+
+def _named(finding: Finding, assignment: str, mistake: Entry) -> Finding:
+    prefix = assignment.partition("_")[0]
+    result = replace(
+        finding.result,
+        mistake=f"{prefix}_{mistake.name}",
+        message=f"{finding.result.message}\nhint   {' '.join(mistake.hint.split())}",
+    )
+    return replace(finding, result=result)
 
 
 def _record(finding: Finding) -> dict[str, Any]:
@@ -84,6 +167,8 @@ def _record(finding: Finding) -> dict[str, Any]:
         "points": result.points,
         "max_points": result.max_points,
         "message": result.message,
+        "mistake": result.mistake,
+        "follow_through": result.follow_through,
         "bound": finding.bound,
         "seconds": finding.seconds,
         "log": list(finding.log),

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,8 +15,10 @@ from _pytest.runner import runtestprotocol
 
 from autograder.checks import declared, inputs_for, stages_for
 from autograder.errors import CheckFailed, GraderError, RunEnded, SandboxFailure
+from autograder.judge.catalogue import Entry
 from autograder.judge.student import Student
 from autograder.results import CheckResult, ExerciseResult
+from autograder.sandbox.wire import Message
 
 __all__ = ["Checks", "Finding", "collected"]
 
@@ -35,12 +37,16 @@ class Finding:
         bound: The declared probability that a correct solution fails, or 0.
         seconds: Wall-clock time.
         log: For the tutor: what went wrong on our side, or what an exception said.
+        failure: What failed the check, or None.
+        exchanges: If it failed, what the student was asked and answered.
     """
 
     result: CheckResult
     bound: float
     seconds: float
     log: tuple[str, ...] = ()
+    failure: CheckFailed | None = None
+    exchanges: tuple[tuple[Message, Message], ...] = ()
 
 
 @dataclass
@@ -126,14 +132,16 @@ class Checks:
             # The most basic first: what the test cell shows, then what it does not.
             items.sort(key=lambda item: not item.function.__lgm__.visible)  # type: ignore[attr-defined]
         for module in modules.values():
-            _, mistakes, alternatives = declared(module)
-            self.mistakes += mistakes
-            self.alternatives += alternatives
+            found = declared(module)
+            self.mistakes += found.mistakes
+            self.alternatives += found.alternatives
         self._refuse_wrong_points_and_names()
 
     def _refuse_wrong_points_and_names(self) -> None:
         mistakes = {(mistake.exercise, mistake.name) for mistake in self.mistakes}
+        order = list(self._items)
         for name, items in self._items.items():
+            earlier = order[: order.index(name)]
             records = [item.function.__lgm__ for item in items]  # type: ignore[attr-defined]
             total = sum(record.points for record in records)
             if total != self.exercises[name]:
@@ -146,8 +154,10 @@ class Checks:
                     if (name, mistake) not in mistakes:
                         self._problems.append(f"{item.name}: no mistake {mistake!r} of {name}.")
                 for other in record.depends_on:
-                    if other not in self._items:
-                        self._problems.append(f"{item.name}: depends on no exercise {other!r}.")
+                    if other not in earlier:
+                        self._problems.append(
+                            f"{item.name}: depends on {other!r}, which is no earlier exercise."
+                        )
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Iterator[None]:
@@ -177,6 +187,50 @@ class Checks:
         return stages_for(student.seeds)
 
     # What the judge calls.
+
+    @property
+    def by_exercise(self) -> dict[str, list[str]]:
+        """The ids of each exercise's checks, in the order in which they run."""
+        return {name: [item.name for item in items] for name, items in self._items.items()}
+
+    @property
+    def depends_on(self) -> dict[str, frozenset[str]]:
+        """The exercises whose functions each check also runs."""
+        return {
+            item.name: frozenset(item.function.__lgm__.depends_on)  # type: ignore[attr-defined]
+            for items in self._items.values()
+            for item in items
+        }
+
+    def naming(self, mistake: Entry) -> set[str]:
+        """Returns the checks that say they catch a mistake."""
+        return {
+            item.name
+            for item in self._items[mistake.exercise]
+            if mistake.name in item.function.__lgm__.mistakes  # type: ignore[attr-defined]
+        }
+
+    def failed_exercises(self, findings: Mapping[str, Finding]) -> frozenset[str]:
+        """Returns the exercises of which any check failed."""
+        return frozenset(
+            name
+            for name, ids in self.by_exercise.items()
+            if any(id in findings and findings[id].result.outcome == "failed" for id in ids)
+        )
+
+    def attempt(self, check: str, student: Student) -> BaseException | None:
+        """Runs one check on a student; returns what it raised, or None if it passed.
+
+        Raises:
+            SandboxFailure: If a process of ours died.
+        """
+        (item,) = (i for items in self._items.values() for i in items if i.name == check)
+        running, reports = self._asked(item, lambda exercise, id: student)
+        if isinstance(running.raised, SandboxFailure):
+            raise running.raised
+        if running.raised is None and not all(report.passed for report in reports):
+            return GraderError(f"{check} could not be run.")
+        return running.raised
 
     def run(
         self, connect: _Connect, only: Iterable[str] | None = None
@@ -210,10 +264,9 @@ class Checks:
         return results, findings
 
     def _run_one(self, item: pytest.Item, connect: _Connect) -> tuple[Finding, str | None]:
-        running = self._running = _Running(connect)
         record = item.function.__lgm__  # type: ignore[attr-defined]
         start = time.monotonic()
-        reports = runtestprotocol(item, nextitem=None, log=False)
+        running, reports = self._asked(item, connect)
         seconds = time.monotonic() - start
         raised, student = running.raised, running.student
         bound = sum(bound for _, bound in student.bounds) if student is not None else 0.0
@@ -234,7 +287,18 @@ class Checks:
             outcome = "undecided"
             log += [str(report.longrepr) for report in reports if not report.passed]
         result = CheckResult(item.name, outcome, 0, record.points, text)  # type: ignore[arg-type]
-        return Finding(result, bound, seconds, tuple(log)), ended
+        finding = Finding(result, bound, seconds, tuple(log))
+        if student is not None and isinstance(raised, CheckFailed):
+            # The exception would keep every frame of the check alive.
+            failure = raised.with_traceback(None)
+            finding = replace(finding, failure=failure, exchanges=tuple(student.exchanges))
+        return finding, ended
+
+    def _asked(
+        self, item: pytest.Item, connect: _Connect
+    ) -> tuple[_Running, list[pytest.TestReport]]:
+        running = self._running = _Running(connect)
+        return running, runtestprotocol(item, nextitem=None, log=False)
 
 
 def _not_asked_again(item: pytest.Item) -> Finding:

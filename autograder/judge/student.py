@@ -19,6 +19,9 @@ _CELL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 _LOG_LENGTH = 500
 
+# Of what one check was answered; a submission that sends more is not compared with mistakes.
+_KEPT_BYTES = 16 * 2**20
+
 # Apart by an odd number of this size, the seeds of several generators in one call never meet.
 _STEP = 0x9E3779B97F4A7C15
 
@@ -71,6 +74,7 @@ class Student:
         arrays_as: What arrays arrive as there: "numpy" or "tensorflow".
         log: For the tutor: what exceptions said. Students never see it, since a text may carry
             hidden inputs.
+        exchanges: What was asked and answered, so that a catalogued mistake can be asked the same.
     """
 
     def __init__(
@@ -93,10 +97,12 @@ class Student:
         self.seeds = seeds
         self.arrays_as = arrays_as
         self.log: list[str] = []
+        self.exchanges: list[tuple[wire.Message, wire.Message]] = []
         self._transport = transport
         self._signatures = signatures or {}
         self._lost = lost or {}
         self._exchanges = 0
+        self._bytes = 0
         self._generators = 0
 
     def __getattr__(self, name: str) -> Function:
@@ -131,10 +137,13 @@ class Student:
 
     def call_text(self, name: str, arguments: tuple[Any, ...]) -> str:
         """Says a call in one line, for example `f(x (7, 4), 1, rng)`."""
-        names = self._signatures.get(name, ())
-        labels = [*names, *[""] * len(arguments)]
+        labels = [*self.argument_names(name), *[""] * len(arguments)]
         texts = [_text(value, label) for value, label in zip(arguments, labels, strict=False)]
         return f"{name}({', '.join(texts)})"
+
+    def argument_names(self, name: str) -> Sequence[str]:
+        """Returns the names of a function's arguments, in order, as far as they are known."""
+        return self._signatures.get(name, ())
 
     def _ask(
         self, name: str, source: str | None, arguments: tuple[Any, ...], text: str | None
@@ -170,7 +179,9 @@ class Student:
             "seed": self.seeds.seed("student process", self._exchanges),
             "arrays_as": self.arrays_as,
         }
-        reply = self._transport.exchange(wire.Message("probe", fields, tuple(arrays)))
+        request = wire.Message("probe", fields, tuple(arrays))
+        reply = self._transport.exchange(request)
+        self._keep(request, reply)
         if reply.kind == "error":
             raise self._failure(reply.fields, name, text)
         try:
@@ -183,6 +194,13 @@ class Student:
             )
         except (ProtocolError, KeyError, TypeError) as problem:
             raise self._refused(f"{name}: {problem}") from problem
+
+    def _keep(self, request: wire.Message, reply: wire.Message) -> None:
+        self._bytes += sum(array.nbytes for array in reply.arrays)
+        if self._bytes <= _KEPT_BYTES:
+            self.exchanges.append((request, reply))
+        else:
+            self.exchanges.clear()
 
     def _refused(self, note: str) -> RunEnded:
         self._note(note)

@@ -1,8 +1,8 @@
 """Proves the hidden checks: what is right earns everything, what is wrong does not.
 
-Read in this order: `catalogue` (mistakes and alternatives, as text), `proof` (running them).
+Read in this order: `proof` (the catalogue, run as submissions), then the record of calibration.
 """
 
-from autograder.verify.proof import AssignmentProof, ExerciseProof, Trial, verify
+from autograder.verify.proof import AssignmentProof, Diagnosis, ExerciseProof, Trial, verify
 
-__all__ = ["AssignmentProof", "ExerciseProof", "Trial", "verify"]
+__all__ = ["AssignmentProof", "Diagnosis", "ExerciseProof", "Trial", "verify"]

@@ -1,6 +1,7 @@
 """Runs the reference, the empty release, the alternatives and the mistakes as submissions.
 
-Each goes through the same sandbox, wire and judge as a student's notebook.
+Each goes through the same sandbox, wire and judge as a student's notebook. So does the reference
+with one exercise broken after the other: all points of the others must come by follow-through.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,12 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from scipy import stats
+
 from autograder.course import Assignment, Course, Exercise
-from autograder.course.reference_source import solution_code
+from autograder.course.reference_source import solution_code, standalone
 from autograder.errors import SandboxFailure
+from autograder.judge.catalogue import Claim, Entry, claims, entries
+from autograder.judge.diagnosis import recognised
 from autograder.judge.grader import Grader, Verdict
 from autograder.results import CheckResult
-from autograder.verify.catalogue import Claim, Entry, claims, entries
 
 __all__ = ["AssignmentProof", "ExerciseProof", "Trial", "verify"]
 
@@ -21,7 +25,10 @@ __all__ = ["AssignmentProof", "ExerciseProof", "Trial", "verify"]
 # a check that passes by luck.
 SEEDS = ("verify-1", "verify-2", "verify-3")
 
-Kind = Literal["reference", "stub", "alternative", "mistake"]
+Kind = Literal["reference", "stub", "alternative", "mistake", "broken"]
+
+# Of catalogued mistakes, each left out in turn, that get another one's name.
+MISNAMED_AT_MOST = 0.02
 
 
 @dataclass(frozen=True)
@@ -29,10 +36,13 @@ class Trial:
     """One solution, run as a submission, and what it had to show.
 
     Attributes:
-        kind: "reference", "stub", "alternative" or "mistake".
+        kind: "reference", "stub", "alternative", "mistake", or "broken": right but for another
+            exercise, which the name says.
         expected: "passed", "failed", or "undetectable" for a mistake no valid check can see.
         caught_by: The checks that failed, in their order.
         problem: What does not hold, as a sentence, or None.
+        names: Of a mistake: the mistakes that the student is told of.
+        left_out: Of a mistake: those that the student would be told of if it were not catalogued.
     """
 
     kind: Kind
@@ -40,6 +50,62 @@ class Trial:
     expected: Literal["passed", "failed", "undetectable"]
     caught_by: tuple[str, ...]
     problem: str | None
+    names: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """How catalogued mistakes were recognised, and how often one would be taken for another.
+
+    Attributes:
+        trials: Mistakes that were caught.
+        named: Those that were named themselves, or by another's hint that is the same.
+        misnamed: Those that were given another hint.
+        left_out: Those that would get another hint if they were not in the catalogue.
+    """
+
+    trials: int
+    named: int
+    misnamed: int
+    left_out: int
+
+    @classmethod
+    def of(cls, trials: Sequence[Trial]) -> "Diagnosis":
+        """Counts over trials of mistakes."""
+        caught = [trial for trial in trials if trial.caught_by]
+        misnamed = [trial for trial in caught if set(trial.names) - {trial.name}]
+        named = [trial for trial in caught if trial.names and trial not in misnamed]
+        left_out = sum(bool(trial.left_out) for trial in caught)
+        return cls(len(caught), len(named), len(misnamed), left_out)
+
+    @property
+    def left_out_upper(self) -> float:
+        """The 95 % upper confidence bound of the rate of those left out that are misnamed."""
+        if self.left_out == self.trials:
+            return 1.0
+        return float(stats.beta.ppf(0.95, self.left_out + 1, self.trials - self.left_out))
+
+    @property
+    def too_many(self) -> bool:
+        """Whether more than `MISNAMED_AT_MOST` are misnamed, with 95 % confidence."""
+        k, n = self.left_out, self.trials
+        return k > 0 and float(stats.beta.ppf(0.05, k, n - k + 1)) > MISNAMED_AT_MOST
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the part of the document of `lgm verify --json`."""
+        return {
+            "trials": self.trials,
+            "named": self.named,
+            "misnamed": self.misnamed,
+            "unnamed": self.trials - self.named - self.misnamed,
+            "left_one_out": {
+                "trials": self.trials,
+                "misnamed": self.left_out,
+                "rate": self.left_out / self.trials if self.trials else 0.0,
+                "upper": self.left_out_upper,
+            },
+        }
 
 
 @dataclass(frozen=True)
@@ -65,6 +131,11 @@ class ExerciseProof:
         """Returns the trials of one kind."""
         return [trial for trial in self.trials if trial.kind == kind]
 
+    @property
+    def diagnosis(self) -> "Diagnosis":
+        """What was said about its mistakes."""
+        return Diagnosis.of(self.of_kind("mistake"))
+
     def to_json(self) -> dict[str, Any]:
         """Returns the exercise's entry in the document of `lgm verify --json`."""
         return {
@@ -81,9 +152,16 @@ class ExerciseProof:
                     "expected": trial.expected,
                     "outcome": "failed" if trial.caught_by else "passed",
                     "caught_by": list(trial.caught_by),
+                    "named": list(trial.names),
+                    "named_if_left_out": list(trial.left_out),
                 }
                 for trial in self.of_kind("mistake")
             ],
+            "follow_through": [
+                {"broken": trial.name, "outcome": "failed" if trial.problem else "passed"}
+                for trial in self.of_kind("broken")
+            ],
+            "diagnosis": self.diagnosis.to_json(),
             "false_fail_bound": self.false_fail_bound,
             "seconds": round(self.seconds, 3),
             "problems": self.problems,
@@ -99,9 +177,20 @@ class AssignmentProof:
     exercises: tuple[ExerciseProof, ...]
 
     @property
+    def diagnosis(self) -> Diagnosis:
+        """What was said about the mistakes of all exercises."""
+        return Diagnosis.of([trial for e in self.exercises for trial in e.of_kind("mistake")])
+
+    @property
     def problems(self) -> list[str]:
         """What does not hold, one sentence each."""
-        return [problem for exercise in self.exercises for problem in exercise.problems]
+        found = [problem for exercise in self.exercises for problem in exercise.problems]
+        if self.diagnosis.too_many:
+            found.append(
+                f"{self.diagnosis.left_out} of {self.diagnosis.trials} mistakes, if they were not "
+                f"catalogued, would be taken for others; at most {MISNAMED_AT_MOST:.0%} may be."
+            )
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Returns the assignment's entry in the document of `lgm verify --json`."""
@@ -109,6 +198,7 @@ class AssignmentProof:
             "name": self.name,
             "sandbox": self.sandbox,
             "exercises": [exercise.to_json() for exercise in self.exercises],
+            "diagnosis": self.diagnosis.to_json(),
         }
 
 
@@ -144,20 +234,20 @@ def verify(
         DoesNotHold: If the catalogue itself is wrong.
         GraderError: If the sandbox cannot be had or died.
     """
-    tasks = _tasks(course, assignment)
+    catalogue = entries(course, assignment)
+    tasks = _tasks(course, assignment, catalogue)
     with Grader(course, assignment, own_code=True) as grader:
         verdicts = _run_all(grader, tasks, jobs, progress)
         mode = grader.mode
-    catalogue = claims(course, assignment)
-    test_cells = {cell.grade_id: cell.id for cell in assignment.cells if cell.kind == "test"}
+    claimed = claims(course, assignment)
     proofs = tuple(
-        _exercise_proof(exercise, test_cells[exercise.test_cell], tasks, verdicts, catalogue)
+        _exercise_proof(_Subject.of(assignment, exercise, claimed, catalogue), tasks, verdicts)
         for exercise in assignment.exercises
     )
     return AssignmentProof(assignment.name, mode, proofs)
 
 
-def _tasks(course: Course, assignment: Assignment) -> list[_Task]:
+def _tasks(course: Course, assignment: Assignment, catalogue: Sequence[Entry]) -> list[_Task]:
     solutions = {e.name: solution_code(course, e) for e in assignment.exercises}
     stub = {exercise.name: exercise.stub for exercise in assignment.exercises}
     first, *others = SEEDS
@@ -169,10 +259,17 @@ def _tasks(course: Course, assignment: Assignment) -> list[_Task]:
     short = _cells(assignment, solutions)
     tasks += [_Task("reference", seed, short, seed, None) for seed in others]
     tasks.append(_Task("stub", "release", _cells(assignment, stub), first, None))
-    for number, entry in enumerate(entries(course, assignment)):
-        code = {**solutions, entry.exercise: f"{solutions[entry.exercise]}\n\n\n{entry.code}"}
+    for exercise in everything:
+        broken = _cells(assignment, {**solutions, exercise: stub[exercise]})
+        tasks.append(_Task("broken", exercise, broken, first, None))
+    for number, entry in enumerate(catalogue):
+        if entry.kind == "near_miss":
+            # Nothing is demanded of it; calibration measures how often it fails.
+            continue
+        code = f"{solutions[entry.exercise]}\n\n\n{standalone(course, entry.source)}"
+        answers = {**solutions, entry.exercise: code}
         seed = SEEDS[number % len(SEEDS)]
-        cells = _cells(assignment, code, tests=[entry.exercise])
+        cells = _cells(assignment, answers, tests=[entry.exercise])
         tasks.append(_Task(entry.kind, entry.name, cells, seed, (entry.exercise,), entry))
     return tasks
 
@@ -225,62 +322,136 @@ def _run_all(
     return verdicts
 
 
+@dataclass(frozen=True)
+class _Subject:
+    """The exercise that a proof is about.
+
+    Attributes:
+        test_cell: The id of its test cell.
+        claims: What its checks say of themselves.
+        mistakes: Its catalogued mistakes, by name.
+    """
+
+    exercise: Exercise
+    test_cell: str
+    claims: tuple[Claim, ...]
+    mistakes: Mapping[str, Entry]
+
+    @classmethod
+    def of(
+        cls,
+        assignment: Assignment,
+        exercise: Exercise,
+        claimed: Sequence[Claim],
+        catalogue: Sequence[Entry],
+    ) -> "_Subject":
+        own = [e for e in catalogue if e.exercise == exercise.name and e.kind == "mistake"]
+        return cls(
+            exercise,
+            next(cell.id for cell in assignment.cells if cell.grade_id == exercise.test_cell),
+            tuple(claim for claim in claimed if claim.exercise == exercise.name),
+            {entry.name: entry for entry in own},
+        )
+
+
 def _exercise_proof(
-    exercise: Exercise,
-    test_cell: str,
-    tasks: Sequence[_Task],
-    verdicts: Sequence[Verdict],
-    catalogue: Sequence[Claim],
+    subject: _Subject, tasks: Sequence[_Task], verdicts: Sequence[Verdict]
 ) -> ExerciseProof:
-    claimed = [claim for claim in catalogue if claim.exercise == exercise.name]
+    name = subject.exercise.name
     trials: list[Trial] = []
     seconds = bound = 0.0
     for task, verdict in zip(tasks, verdicts, strict=True):
-        if task.only is not None and exercise.name not in task.only:
+        is_broken_itself = task.kind == "broken" and task.name == name
+        if is_broken_itself or (task.only is not None and name not in task.only):
             continue
-        (checks,) = (e.checks for e in verdict.exercises if e.name == exercise.name)
         if task.kind == "reference" and not trials:
+            checks = _checks(verdict, name)
             seconds = sum(verdict.check_seconds[check.id] for check in checks)
             bound = sum(verdict.bounds[check.id] for check in checks)
-        trials.append(_trial(task, checks, claimed, verdict.cells.get(test_cell)))
-    return ExerciseProof(exercise.name, tuple(trials), bound, seconds)
+        trials.append(_trial(task, verdict, subject))
+    return ExerciseProof(name, tuple(trials), bound, seconds)
 
 
-def _trial(
-    task: _Task, checks: Sequence[CheckResult], claimed: Sequence[Claim], test_cell: str | None
-) -> Trial:
-    """Compares what one solution showed with what it had to show.
+def _checks(verdict: Verdict, exercise: str) -> tuple[CheckResult, ...]:
+    (checks,) = (e.checks for e in verdict.exercises if e.name == exercise)
+    return checks
 
-    Args:
-        task: The solution.
-        checks: What the checks of one exercise found.
-        claimed: What these checks say they catch.
-        test_cell: How the exercise's test cell ended, or None if it did not run.
-    """
+
+def _trial(task: _Task, verdict: Verdict, subject: _Subject) -> Trial:
+    """Compares what one solution showed with what it had to show."""
+    checks = _checks(verdict, subject.exercise.name)
     failed = tuple(check.id for check in checks if check.outcome == "failed")
     undecided = [check.id for check in checks if check.outcome == "undecided"]
-    earning = [check.id for check in checks if check.points > 0]
-    naming = [claim.check for claim in claimed if task.name in claim.mistakes]
-    missed = [check for check in naming if check not in failed]
-    shown = any(claim.visible and claim.check in failed for claim in claimed)
-    undetectable = task.entry is not None and task.entry.undetectable != ""
-    right = task.kind in ("reference", "alternative")
-    expected: Literal["passed", "failed", "undetectable"] = "passed" if right else "failed"
-    problem = None
     if undecided:
-        problem = f"{task.kind} {task.name}: {', '.join(undecided)} could not be decided"
-    elif right and failed:
+        reason = f"{task.kind} {task.name}: {', '.join(undecided)} could not be decided"
+        return Trial(task.kind, task.name, "passed", failed, reason)
+    if task.kind == "mistake":
+        return _of_mistake(task, verdict, subject, failed)
+    problem: str | None = None
+    if task.kind == "stub":
+        earning = [check.id for check in checks if check.points > 0]
+        if earning:
+            problem = f"the empty release earns points in {', '.join(earning)}"
+        return Trial(task.kind, task.name, "failed", failed, problem)
+    if failed and task.kind == "broken":
+        problem = (
+            f"with {task.name} broken, {', '.join(failed)} fails for good: its depends_on must "
+            f"name every exercise whose functions it runs"
+        )
+    elif failed:
         problem = f"the {task.kind} {task.name} fails {', '.join(failed)}"
-    elif task.kind == "stub" and earning:
-        problem = f"the empty release earns points in {', '.join(earning)}"
-    elif task.kind == "mistake" and undetectable:
-        expected = "undetectable"
-    elif task.kind == "mistake" and not failed:
+    else:
+        problem = _cell_apart(task, verdict, subject, failed)
+    return Trial(task.kind, task.name, "passed", failed, problem)
+
+
+def _of_mistake(
+    task: _Task, verdict: Verdict, subject: _Subject, failed: tuple[str, ...]
+) -> Trial:
+    entry = subject.mistakes[task.name]
+    naming = [claim.check for claim in subject.claims if task.name in claim.mistakes]
+    missed = [check for check in naming if check not in failed]
+    told = [
+        check.mistake.partition("_")[2]
+        for check in _checks(verdict, subject.exercise.name)
+        if check.mistake is not None
+    ]
+    # Another one's name with the same hint tells the student the same.
+    names = {task.name if subject.mistakes[name].hint == entry.hint else name for name in told}
+    left_out = {
+        mistake.name
+        for matches in verdict.matches.values()
+        if (mistake := recognised((subject.mistakes[m] for m in matches), left_out=entry))
+    }
+    problem: str | None = None
+    if not entry.undetectable and not failed:
         problem = f"the mistake {task.name} passes every check"
-    elif task.kind == "mistake" and missed:
+    elif not entry.undetectable and missed:
         problem = f"the mistake {task.name} passes {', '.join(missed)}, which names it"
-    elif test_cell is not None and shown != (test_cell != "done"):
-        ends = "passes" if test_cell == "done" else "fails"
-        visible = "fails" if shown else "passes"
-        problem = f"{task.kind} {task.name} {ends} the test cell and {visible} what repeats it"
-    return Trial(task.kind, task.name, expected, failed, problem)
+    elif names - {task.name}:
+        others = ", ".join(sorted(names - {task.name}))
+        problem = f"the mistake {task.name} is taken for {others}"
+    else:
+        problem = _cell_apart(task, verdict, subject, failed)
+    return Trial(
+        task.kind,
+        task.name,
+        "undetectable" if entry.undetectable else "failed",
+        failed,
+        problem,
+        tuple(sorted(names)),
+        tuple(sorted(left_out)),
+    )
+
+
+def _cell_apart(
+    task: _Task, verdict: Verdict, subject: _Subject, failed: Sequence[str]
+) -> str | None:
+    """Says if the exercise's test cell shows something else than the checks that repeat it."""
+    outcome = verdict.cells.get(subject.test_cell)
+    shown = any(claim.visible and claim.check in failed for claim in subject.claims)
+    if outcome is None or shown == (outcome != "done"):
+        return None
+    ends = "passes" if outcome == "done" else "fails"
+    visible = "fails" if shown else "passes"
+    return f"{task.kind} {task.name} {ends} the test cell and {visible} what repeats it"

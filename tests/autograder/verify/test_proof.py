@@ -2,7 +2,7 @@
 
 import pytest
 
-from autograder.verify import verify
+from autograder.verify import Diagnosis, Trial, verify
 
 
 @pytest.fixture
@@ -34,8 +34,12 @@ def test_what_is_right_earns_everything_and_what_is_wrong_is_caught(prove):
     assert found["mistake", "in_bits"].caught_by[-1] == "test_entropy_matches_the_definition"
     assert found["alternative", "by_tanh"].caught_by == ()
     assert found["stub", "release"].caught_by
+    assert found["mistake", "in_bits"].names == ("in_bits",)
+    assert found["broken", "sigmoid"].caught_by == ()
+    assert proof.diagnosis.named == proof.diagnosis.trials == 4
+    assert proof.diagnosis.left_out == 0
     done, total, _ = seen[-1]
-    assert done == total == 10
+    assert done == total == 12
 
 
 MORE = '''
@@ -100,3 +104,48 @@ def test_points_that_the_empty_release_earns_are_said(prove, toy_course):
     problems = prove().problems
     said = "entropy: the empty release earns points in test_entropy_of_a_fair_coin"
     assert said in problems
+
+
+def test_a_dependency_that_is_not_declared_is_said(prove, toy_course):
+    path = toy_course.hidden_folder("a90_toy") / "test_entropy.py"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('depends_on=("sigmoid",), visible', "visible"), encoding="utf-8")
+    (problem,) = prove().problems
+    assert problem.startswith("entropy: with sigmoid broken, test_entropy_of_a_fair_coin fails")
+    assert "depends_on" in problem
+
+
+TWIN = """
+
+@mistake("entropy", kind="scale", hint="Another hint.")
+def in_bits_too(logit):
+    return toy.entropy(logit) / 0.6931471805599453
+"""
+
+
+def test_mistakes_that_would_be_taken_for_others_are_counted(prove, toy_course):
+    path = toy_course.hidden_folder("a90_toy") / "test_entropy.py"
+    path.write_text(path.read_text(encoding="utf-8") + TWIN, encoding="utf-8")
+    proof = prove()
+    found = trials(proof)
+    # Two hints agree, so neither is given; but each alone would pass for the other.
+    assert found["mistake", "in_bits"].names == ()
+    assert found["mistake", "in_bits"].left_out == ("in_bits_too",)
+    assert found["mistake", "in_bits_too"].left_out == ("in_bits",)
+    document = proof.to_json()["diagnosis"]
+    assert document["left_one_out"]["misnamed"] == 2
+    assert document["left_one_out"]["rate"] == pytest.approx(2 / 5)
+    assert document["unnamed"] == 2
+    assert "2 of 5 mistakes" in proof.problems[-1]
+
+
+def test_the_rate_of_wrong_names_has_an_upper_bound():
+    trial = Trial("mistake", "m", "failed", ("test",), None)
+    none = Diagnosis.of([trial] * 100)
+    assert (none.left_out, none.too_many) == (0, False)
+    # Of 100 without one: 1 - 0.05 ** (1 / 100).
+    assert none.left_out_upper == pytest.approx(1 - 0.05**0.01)
+    wrong = Trial("mistake", "m", "failed", ("test",), None, ("other",), ("other",))
+    some = Diagnosis.of([trial] * 93 + [wrong] * 7)
+    assert (some.misnamed, some.left_out, some.too_many) == (7, 7, True)
+    assert Diagnosis.of([]).left_out_upper == 1.0

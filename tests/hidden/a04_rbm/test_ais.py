@@ -10,6 +10,7 @@ from autograder.checks import (
     expect,
     laws,
     mistake,
+    near_miss,
     sampling,
     tensorflow_rng,
 )
@@ -883,3 +884,13 @@ def ais_in_float64_inside(W, b, c, b0, betas, n_runs, rng):
     log_z0 = np.logaddexp(0, b0).sum() + len(c) * np.log(2)
     log_z = log_z0 + np.logaddexp.reduce(log_w) - np.log(n_runs)
     return tf.constant(log_z, dtype), tf.constant(log_w, dtype)
+
+
+@near_miss("ais_log_partition", effect="W 2 % too large")
+def ais_weights_two_percent_too_large(W, b, c, b0, betas, n_runs, rng):
+    return rbm.ais_log_partition(1.02 * W, b, c, b0, betas, n_runs, rng)
+
+
+@near_miss("ais_log_partition", effect="W 0.5 % too large")
+def ais_weights_half_a_percent_too_large(W, b, c, b0, betas, n_runs, rng):
+    return rbm.ais_log_partition(1.005 * W, b, c, b0, betas, n_runs, rng)

@@ -10,6 +10,7 @@ from autograder.checks import (
     expect,
     laws,
     mistake,
+    near_miss,
     sampling,
     tensorflow_rng,
 )
@@ -577,3 +578,13 @@ def gibbs_row_by_row(v0, W, b, c, k, rng):
         visible.append(v)
         hidden.append(h)
     return tf.constant(np.stack(visible), W.dtype), tf.constant(np.stack(hidden), W.dtype)
+
+
+@near_miss("gibbs_k", effect="W 2 % too large")
+def gibbs_weights_two_percent_too_large(v0, W, b, c, k, rng):
+    return rbm.gibbs_k(v0, 1.02 * W, b, c, k, rng)
+
+
+@near_miss("gibbs_k", effect="W 0.5 % too large")
+def gibbs_weights_half_a_percent_too_large(v0, W, b, c, k, rng):
+    return rbm.gibbs_k(v0, 1.005 * W, b, c, k, rng)

@@ -13,6 +13,7 @@ from autograder.checks import (
     expect,
     laws,
     mistake,
+    near_miss,
     sampling,
     tensorflow_rng,
 )
@@ -739,3 +740,13 @@ def score_above_the_all_off_state(v, W, b, c):
 def score_compiled(v, W, b, c):
     hidden = tf.reduce_sum(tf.nn.softplus(tf.matmul(v, W) + c), axis=1)
     return -(hidden + tf.tensordot(v, b, 1))
+
+
+@near_miss("rbm_impute", effect="W 2 % too large")
+def impute_weights_two_percent_too_large(v, observed, W, b, c, n_burn, n_keep, rng):
+    return rbm.rbm_impute(v, observed, 1.02 * W, b, c, n_burn, n_keep, rng)
+
+
+@near_miss("rbm_impute", effect="W 0.5 % too large")
+def impute_weights_half_a_percent_too_large(v, observed, W, b, c, n_burn, n_keep, rng):
+    return rbm.rbm_impute(v, observed, 1.005 * W, b, c, n_burn, n_keep, rng)

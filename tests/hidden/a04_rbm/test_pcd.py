@@ -10,6 +10,7 @@ from autograder.checks import (
     expect,
     laws,
     mistake,
+    near_miss,
     probe,
     sampling,
     tensorflow_rng,
@@ -638,3 +639,21 @@ def pcd_with_an_optimizer(parameters, chain, v_batch, k, learning_rate, rng):
     for variable, direction in zip(new, cd_gradient(v_batch, v, *parameters), strict=True):  # noqa: F821
         variable.assign_add(learning_rate * direction)
     return tuple(tf.identity(variable) for variable in new), v
+
+
+@near_miss("pcd_step", effect="W 2 % too large")
+def pcd_weights_two_percent_too_large(parameters, chain, v_batch, k, learning_rate, rng):
+    W, b, c = parameters
+    chain, _ = rbm.gibbs_k(chain, 1.02 * W, b, c, k, rng)
+    directions = rbm.cd_gradient(v_batch, chain, W, b, c)
+    new = tuple(p + learning_rate * d for p, d in zip(parameters, directions, strict=True))
+    return new, chain
+
+
+@near_miss("pcd_step", effect="W 0.5 % too large")
+def pcd_weights_half_a_percent_too_large(parameters, chain, v_batch, k, learning_rate, rng):
+    W, b, c = parameters
+    chain, _ = rbm.gibbs_k(chain, 1.005 * W, b, c, k, rng)
+    directions = rbm.cd_gradient(v_batch, chain, W, b, c)
+    new = tuple(p + learning_rate * d for p, d in zip(parameters, directions, strict=True))
+    return new, chain

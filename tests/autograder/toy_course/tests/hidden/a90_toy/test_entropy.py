@@ -8,7 +8,7 @@ from reference import toy
 LOGIT = np.array([0.0, 1.5, -2.0, 4.0])
 
 
-@exercise("entropy", points=1, visible=True)
+@exercise("entropy", points=1, depends_on=("sigmoid",), visible=True)
 def test_entropy_of_a_fair_coin(student):
     """A fair coin has log 2 nats."""
     expect(student.entropy(np.zeros(2))).matches(np.full(2, np.log(2.0)))

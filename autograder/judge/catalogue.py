@@ -1,8 +1,8 @@
-"""The mistakes and alternatives beside the hidden checks, read as text.
+"""The mistakes, near misses and alternatives beside the hidden checks, read as text.
 
-Each becomes code for a solution cell: the reference's cell, then the entry under the name of the
-function that it stands for, with the imports it uses. Nothing here imports a check file, so the
-proof runs where TensorFlow is not.
+Each becomes code for a solution cell: after the reference's cell it binds the entry to the name
+of the function that it stands for. Nothing here imports a check file, so whoever hands out the
+texts needs no TensorFlow.
 """
 
 import ast
@@ -11,28 +11,33 @@ from pathlib import Path
 from typing import Any, Literal
 
 from autograder.course import Assignment, Course
-from autograder.course.reference_source import standalone
 from autograder.errors import DoesNotHold
 
-__all__ = ["Claim", "Entry", "claims", "entries"]
+__all__ = ["Claim", "Entry", "EntryKind", "claims", "entries"]
+
+EntryKind = Literal["mistake", "near_miss", "alternative"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A wrong or another right solution of one function.
+    """A wrong, a nearly right or another right solution of one function.
 
     Attributes:
-        kind: "mistake" or "alternative".
         name: The function's name in the catalogue.
         exercise: The exercise it belongs to.
-        code: Code that binds it to the name of the function it stands for.
-        undetectable: Why no valid check can see this mistake, or "".
+        source: Code that binds it to the name of the function it stands for. It may import the
+            reference.
+        hint: Of a mistake: what a student who made it reads.
+        effect: Of a near miss: how far off it is.
+        undetectable: Of a mistake: why no valid check can see it, or "".
     """
 
-    kind: Literal["mistake", "alternative"]
+    kind: EntryKind
     name: str
     exercise: str
-    code: str
+    source: str
+    hint: str = ""
+    effect: str = ""
     undetectable: str = ""
 
 
@@ -63,16 +68,16 @@ def entries(course: Course, assignment: Assignment) -> list[Entry]:
     found = []
     for path, tree, text in _modules(course, assignment):
         imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-        for node, kind, arguments in _decorated(tree, "mistake", "alternative"):
+        for node, kind, arguments in _decorated(tree, "mistake", "near_miss", "alternative"):
             where = f"{path.name}, {node.name}"
             exercise = _exercise(assignment, arguments["exercise"], where)
             function = arguments.get("function") or exercise.functions[0]
             if function not in exercise.functions:
                 names = ", ".join(exercise.functions)
                 raise DoesNotHold(f"{where}: {exercise.name} defines {names}, not {function}.")
-            code = _code(course, node, function, imports, text)
-            undetectable = arguments.get("undetectable", "")
-            found.append(Entry(kind, node.name, exercise.name, code, undetectable))  # type: ignore[arg-type]
+            source = _source(node, function, imports, text)
+            said = {name: arguments.get(name, "") for name in ("hint", "effect", "undetectable")}
+            found.append(Entry(kind, node.name, exercise.name, source, **said))  # type: ignore[arg-type]
     known = [(entry.exercise, entry.name) for entry in found]
     for entry in found:
         if known.count((entry.exercise, entry.name)) > 1:
@@ -103,7 +108,12 @@ def _modules(course: Course, assignment: Assignment) -> list[tuple[Path, ast.Mod
     return [(path, ast.parse(text), text) for path, text in texts]
 
 
-_FIRST_ARGUMENT = {"exercise": "name", "mistake": "exercise", "alternative": "exercise"}
+_FIRST_ARGUMENT = {
+    "exercise": "name",
+    "mistake": "exercise",
+    "near_miss": "exercise",
+    "alternative": "exercise",
+}
 
 
 def _decorated(tree: ast.Module, *names: str) -> list[tuple[ast.FunctionDef, str, dict[str, Any]]]:
@@ -137,8 +147,7 @@ def _exercise(assignment: Assignment, name: str, where: str) -> Any:  # noqa: AN
     raise DoesNotHold(f"{where}: there is no exercise {name!r}; there are {known}.")
 
 
-def _code(
-    course: Course,
+def _source(
     node: ast.FunctionDef,
     function: str,
     imports: list[ast.Import | ast.ImportFrom],
@@ -162,7 +171,7 @@ def _code(
     lines.append(source[source.index("def ") :])
     if node.name != function:
         lines.append(f"{function} = {node.name}")
-    return standalone(course, "\n".join(lines))
+    return "\n".join(lines)
 
 
 def _bound(alias: ast.alias) -> str:

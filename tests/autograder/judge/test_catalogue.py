@@ -3,9 +3,9 @@
 import pytest
 
 from autograder.course import Course
-from autograder.course.reference_source import solution_code
+from autograder.course.reference_source import solution_code, standalone
 from autograder.errors import DoesNotHold
-from autograder.verify.catalogue import claims, entries
+from autograder.judge.catalogue import claims, entries
 
 
 def entry(course, name):
@@ -31,7 +31,7 @@ def test_the_catalogue_stands_in_the_order_of_its_files(toy_course):
 
 
 def test_the_code_takes_the_place_of_the_function_and_runs_without_the_reference(toy_course):
-    code = entry(toy_course, "in_bits").code
+    code = standalone(toy_course, entry(toy_course, "in_bits").source)
     assert "import reference" not in code
     assert "autograder" not in code
     namespace: dict[str, object] = {}
@@ -43,7 +43,8 @@ def test_an_entry_of_a_second_function_leaves_the_first_alone(toy_course):
     exercise = toy_course.assignment("a90_toy").exercise("sigmoid")
     solution = solution_code(toy_course, exercise)
     namespace: dict[str, object] = {}
-    exec(f"{solution}\n\n\n{entry(toy_course, 'log_of_sigmoid').code}", namespace)
+    code = standalone(toy_course, entry(toy_course, "log_of_sigmoid").source)
+    exec(f"{solution}\n\n\n{code}", namespace)
     assert namespace["sigmoid"](0.0) == pytest.approx(0.5)
     assert namespace["log_sigmoid"](-1e3) == -float("inf")
 
@@ -53,6 +54,16 @@ def test_checks_say_what_they_catch_and_what_they_show(toy_course):
     assert found["test_entropy_matches_the_definition"].mistakes == ("in_bits", "one_term")
     assert found["test_entropy_of_a_fair_coin"].visible
     assert not found["test_entropy_matches_the_definition"].visible
+
+
+def test_mistakes_bring_their_hints_and_near_misses_how_far_off_they_are(toy_course):
+    assert entry(toy_course, "in_bits").hint == "The natural logarithm gives nats."
+    add(
+        toy_course,
+        '\n@near_miss("entropy", effect="2 % too large")\ndef larger(x):\n    return 1.02 * x\n',
+    )
+    found = entry(toy_course, "larger")
+    assert (found.kind, found.effect, found.hint) == ("near_miss", "2 % too large", "")
 
 
 @pytest.mark.parametrize(
