@@ -6,7 +6,7 @@ where random draws come out differently, if its draws have the law of the studen
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -19,16 +19,20 @@ from autograder.judge.session import Checks, Finding
 from autograder.judge.student import Student, Transport
 from autograder.sandbox.wire import Message
 
-__all__ = ["Exchange", "matching_mistakes", "recognised"]
+__all__ = ["Connect", "Diagnosis", "Exchange", "recognised"]
 
 Exchange = tuple[Message, Message]
+Connect = Callable[[Transport, str, str], Student]
+
+
+class _Differs(Exception):
+    """A mistake answered something else than the student, where nothing is left to chance."""
 
 
 class _Replay:
     """A transport to a mistake that compares its answers with the student's.
 
     Attributes:
-        differs: Whether an answer without chance in it was another one.
         apart: Whether random draws came out otherwise: from there on only laws can be compared.
     """
 
@@ -36,70 +40,128 @@ class _Replay:
         self._transport = transport
         self._exchanges = list(exchanges)
         self._count = 0
-        self.differs = False
         self.apart = False
 
     def exchange(self, message: Message) -> Message:
         reply = self._transport.exchange(message)
-        if self.apart or self.differs:
+        if self.apart:
             return reply
         if self._count == len(self._exchanges):
-            self.differs = True
-            return reply
+            raise _Differs
         request, seen = self._exchanges[self._count]
         self._count += 1
         if not (_alike(request, message) and _alike(seen, reply)):
-            self.apart = _draws(message.fields["arguments"])
-            self.differs = not self.apart
+            if not _draws(message.fields["arguments"]):
+                raise _Differs
+            self.apart = True
         return reply
 
     @property
     def same(self) -> bool:
         """Whether all answers were the student's."""
-        return not (self.apart or self.differs) and self._count == len(self._exchanges)
+        return not self.apart and self._count == len(self._exchanges)
 
 
-def matching_mistakes(
-    checks: Checks,
-    findings: Mapping[str, Finding],
-    reference: Reference,
-    run: Run,
-    connect: Callable[[Transport, str], Student],
-) -> dict[str, list[Entry]]:
-    """Returns, for each failed check, the mistakes that agree with what it saw.
+class Diagnosis:
+    """Compares submissions with the catalogued mistakes of an assignment, one after another."""
 
-    A mistake agrees with all failed checks of its exercise that it fails itself, or with none; and
-    the student has failed every check that names it.
+    def __init__(self, checks: Checks, reference: Reference, connect: Connect) -> None:
+        """Compares nothing yet.
 
-    Args:
-        checks: The collected checks.
-        findings: What each check found, by its id.
-        reference: Where the mistakes, and what they need, come from.
-        run: A run of `reference_cells`, not yet started.
-        connect: Returns the student to speak to, over a transport, for a check's id.
-    """
-    matches: dict[str, list[Entry]] = {}
-    cells = {answer.exercise: answer.cell for answer in reference.answers}
-    for exercise, ids in checks.by_exercise.items():
-        failed = {id for id in ids if id in findings and findings[id].result.outcome == "failed"}
-        asked = [findings[id] for id in ids if id in failed and _can_be_compared(findings[id])]
-        for mistake in reference.mistakes if asked else ():
-            if mistake.exercise != exercise:
-                continue
-            naming = checks.naming(mistake)
-            if not naming <= failed:
-                continue
-            try:
-                if run.execute(mistake.source):
-                    # First those that it is sure to fail: most mistakes are told apart by them.
-                    order = sorted(asked, key=lambda finding: finding.result.id not in naming)
-                    for id in _agreeing(checks, order, run, connect):
-                        matches.setdefault(id, []).append(mistake)
-                run.execute(cells[exercise])
-            except RunEnded:
-                # It ended its process; the next one starts with the right answers.
-                continue
-    return matches
+        Args:
+            checks: The collected checks.
+            reference: Where the mistakes, and what they need, come from.
+            connect: Returns the student to speak to, over a transport, with the seeds of a name,
+                for a check's id.
+        """
+        self._checks = checks
+        self._reference = reference
+        self._connect = connect
+        self._cells = {answer.exercise: answer.cell for answer in reference.answers}
+        # Whether a mistake fails a check does not depend on whom it is compared with.
+        self._known: dict[tuple[str, str, str], bool] = {}
+
+    def matches(
+        self, findings: Mapping[str, Finding], seed_name: str, run: Run
+    ) -> dict[str, list[Entry]]:
+        """Returns, for each failed check, the mistakes that agree with what it saw.
+
+        A mistake agrees with all failed checks of its exercise that it fails itself, or with none;
+        and the student has failed every check that names it.
+
+        Args:
+            findings: What each check found, by its id.
+            seed_name: Whose seeds were used.
+            run: A run of the reference, not yet started.
+        """
+        found: dict[str, list[Entry]] = {}
+        for exercise, ids in self._checks.by_exercise.items():
+            own = [findings[id] for id in ids if id in findings]
+            failed = {f.result.id for f in own if f.result.outcome == "failed"}
+            asked = [f for f in own if f.result.id in failed and _can_be_compared(f)]
+            for mistake in self._reference.mistakes if asked else ():
+                if mistake.exercise == exercise and self._checks.naming(mistake) <= failed:
+                    for id in self._agreeing(mistake, asked, seed_name, run):
+                        found.setdefault(id, []).append(mistake)
+        return found
+
+    def _agreeing(
+        self, mistake: Entry, asked: Sequence[Finding], seed_name: str, run: Run
+    ) -> list[str]:
+        """Puts a mistake in the place of the right answer, and returns where it agrees."""
+        naming = self._checks.naming(mistake)
+        # First those that it is sure to fail: most mistakes are told apart by them.
+        order = sorted(asked, key=lambda finding: finding.result.id not in naming)
+        agreeing = []
+        try:
+            if not run.execute(mistake.source):
+                order = []
+            for finding in order:
+                how = self._compared(finding, seed_name, run)
+                if how == "agrees":
+                    agreeing.append(finding.result.id)
+                elif how == "fails" or (how == "differs" and self._fails(mistake, finding, run)):
+                    agreeing = []
+                    break
+            run.execute(self._cells[mistake.exercise])
+        except RunEnded:
+            # It ended its process; the next one starts with the right answers.
+            return []
+        return agreeing
+
+    def _compared(
+        self, finding: Finding, seed_name: str, run: Run
+    ) -> Literal["agrees", "fails", "passes", "differs"]:
+        """Asks the mistake what the student was asked; "differs" leaves open if it passes."""
+        id = finding.result.id
+        replay = _Replay(run, finding.exchanges)
+        raised = self._checks.attempt(id, self._connect(replay, seed_name, id))
+        if isinstance(raised, RunEnded):
+            raise raised
+        if isinstance(raised, _Differs):
+            return "differs"
+        if not isinstance(raised, CheckFailed):
+            return "passes" if raised is None else "fails"
+        if not replay.apart:
+            return "agrees" if replay.same else "fails"
+        seen = cast(Evidence | None, finding.failure.evidence if finding.failure else None)
+        made = cast(Evidence | None, raised.evidence)
+        if seen is None or made is None or not seen.agrees(made):
+            return "fails"
+        return "agrees"
+
+    def _fails(self, mistake: Entry, finding: Finding, run: Run) -> bool:
+        """Whether a mistake fails a check; asked once, with seeds of nobody's."""
+        id = finding.result.id
+        if id in self._checks.naming(mistake):
+            return True
+        key = (mistake.exercise, mistake.name, id)
+        if key not in self._known:
+            raised = self._checks.attempt(id, self._connect(run, "", id))
+            if isinstance(raised, RunEnded):
+                raise raised
+            self._known[key] = raised is not None
+        return self._known[key]
 
 
 def recognised(matches: Iterable[Entry], left_out: Entry | None = None) -> Entry | None:
@@ -126,34 +188,6 @@ def _can_be_compared(finding: Finding) -> bool:
     )
 
 
-def _agreeing(
-    checks: Checks,
-    asked: Sequence[Finding],
-    run: Run,
-    connect: Callable[[Transport, str], Student],
-) -> list[str]:
-    agreeing = []
-    for finding in asked:
-        replay = _Replay(run, finding.exchanges)
-        raised = checks.attempt(finding.result.id, connect(replay, finding.result.id))
-        if isinstance(raised, RunEnded):
-            raise raised
-        if raised is None:
-            continue
-        if not isinstance(raised, CheckFailed) or not _agree(finding, raised, replay):
-            return []
-        agreeing.append(finding.result.id)
-    return agreeing
-
-
-def _agree(finding: Finding, raised: CheckFailed, replay: _Replay) -> bool:
-    if not replay.apart:
-        return replay.same
-    seen = cast(Evidence | None, finding.failure.evidence if finding.failure else None)
-    made = cast(Evidence | None, raised.evidence)
-    return seen is not None and made is not None and seen.agrees(made)
-
-
 def _draws(leaf: Any) -> bool:  # noqa: ANN401
     """Whether a generator is among packed arguments."""
     if isinstance(leaf, dict):
@@ -170,7 +204,8 @@ def _alike(one: Message, other: Message) -> bool:
 
 def _said(message: Message) -> Mapping[str, Any]:
     if message.kind != "error":
-        return message.fields
+        # Whether arguments were changed in place is a hint, not an answer.
+        return {name: value for name, value in message.fields.items() if name != "changed"}
     # Where and in which words an exception was raised is the student's own.
     return {name: message.fields.get(name) for name in ("error", "type")}
 

@@ -8,14 +8,14 @@ other submission; what leaves it is one JSON document per submission.
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from autograder.checks import Seeds
 from autograder.errors import SandboxFailure
 from autograder.judge.catalogue import Entry
-from autograder.judge.diagnosis import matching_mistakes, recognised
+from autograder.judge.diagnosis import Diagnosis, recognised
 from autograder.judge.follow_through import followed_through
 from autograder.judge.reference import Reference
 from autograder.judge.run import Budget, Cell, Link, Run
@@ -39,20 +39,21 @@ def main(link: Any, settings: Mapping[str, Any]) -> None:  # noqa: ANN401
     collected(folder, settings["points"], lambda checks: _serve(checks, link, settings))
 
 
-def _serve(checks: Checks, link: Link, settings: Mapping[str, Any]) -> None:
-    judge = _Judge(checks, link, settings, Reference.from_json(settings["reference"]))
-    while (job := link.next_job()) is not None:  # type: ignore[attr-defined]
-        link.finish(judge.grade(job))  # type: ignore[attr-defined]
+def _serve(checks: Checks, link: Any, settings: Mapping[str, Any]) -> None:  # noqa: ANN401
+    judge = _Judge(checks, link, settings)
+    while (job := link.next_job()) is not None:
+        link.finish(judge.grade(job))
 
 
-@dataclass(frozen=True)
 class _Judge:
     """The collected checks of one assignment, and the way to student processes."""
 
-    checks: Checks
-    link: Link
-    settings: Mapping[str, Any]
-    reference: Reference
+    def __init__(self, checks: Checks, link: Link, settings: Mapping[str, Any]) -> None:
+        self.checks = checks
+        self.link = link
+        self.settings = settings
+        self.reference = Reference.from_json(settings["reference"])
+        self.diagnosis = Diagnosis(checks, self.reference, self._student)
 
     def grade(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Runs a submission's cells once, and the checks once for each name of seeds."""
@@ -90,7 +91,11 @@ class _Judge:
         return Run(self.link, cells, Budget(**self.settings["seconds"]))
 
     def _student(
-        self, transport: Transport, seeds: str, check: str, lost: Mapping[str, str]
+        self,
+        transport: Transport,
+        seeds: str,
+        check: str,
+        lost: Mapping[str, str] | None = None,
     ) -> Student:
         settings = self.settings
         own = Seeds(bytes.fromhex(settings["secret"]), seeds, settings["assignment"], check)
@@ -109,7 +114,7 @@ class _Judge:
         run = self._run(cells)
 
         def connect(transport: Transport, check: str) -> Student:
-            return self._student(transport, seeds, check, {})
+            return self._student(transport, seeds, check)
 
         try:
             return followed_through(self.checks, findings, self.reference, run, connect)
@@ -122,12 +127,8 @@ class _Judge:
         reference = self.reference
         sources = (reference.package, *reference.given, *(a.cell for a in reference.answers))
         run = self._run([Cell(f"answer-{n}", source) for n, source in enumerate(sources)])
-
-        def connect(transport: Transport, check: str) -> Student:
-            return self._student(transport, seeds, check, {})
-
         try:
-            matches = matching_mistakes(self.checks, findings, reference, run, connect)
+            matches = self.diagnosis.matches(findings, seeds, run)
         finally:
             run.close()
         found = dict(findings)
