@@ -21,7 +21,7 @@ from autograder.checks._evidence import Evidence
 from autograder.checks._instances import all_states, search_instance
 from autograder.checks._probe import Probe, probe
 from autograder.checks._rng import NotEnumerable, Rng, numpy_rng, tensorflow_rng
-from autograder.checks._seeds import Seeds, Stages, inputs_for, stages_for
+from autograder.checks._seeds import Method, Observation, Seeds, Stages, inputs_for, stages_for
 from autograder.checks._seen import remember
 from autograder.checks._values import Expectation, default_tolerance, expect
 
@@ -33,9 +33,11 @@ __all__ = [
     "Evidence",
     "Exercise",
     "Expectation",
+    "Method",
     "Mistake",
     "NearMiss",
     "NotEnumerable",
+    "Observation",
     "Probe",
     "Rng",
     "Seeds",

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from autograder.checks._evidence import RowsEvidence
 from autograder.checks._null import RATE, simulations, thresholds
+from autograder.checks._seeds import Method
 from autograder.checks._staged import (
     Draws,
     Property,
@@ -185,6 +187,7 @@ class _Rows(Property[np.ndarray]):
     scale: np.ndarray
     name = "independence of the rows"
     due = "each row is drawn with random numbers of its own"
+    method: Method = "asymptotic"
 
     def strikes(self, sample: np.ndarray) -> bool:
         return products_strike((sample - self.mean) / self.scale)
@@ -205,12 +208,18 @@ class _Simulated(Property[np.ndarray]):
     statistic: Callable[[np.ndarray], float]
     limits: Callable[[int], dict[str, float]]
     words: Callable[[np.ndarray], str]
+    features: Callable[[np.ndarray], np.ndarray]
+    method: Method = "simulated"
 
     def strikes(self, sample: np.ndarray) -> bool:
         return self.statistic(sample) > self.limits(len(sample))[self.name]
 
     def effect(self, samples: list[np.ndarray]) -> str:
         return self.words(np.concatenate(samples))
+
+    def evidence(self, samples: list[np.ndarray]) -> RowsEvidence:
+        rows = np.concatenate(samples)
+        return RowsEvidence(rows, self.features(rows))
 
 
 @dataclass
@@ -221,6 +230,7 @@ class _Marginal(Property[np.ndarray]):
     width: int
     name = "the marginal law"
     due = "each number has the law of the exercise"
+    method: Method = "exact"
 
     def strikes(self, sample: np.ndarray) -> bool:
         return self.distance(sample) > _furthest(len(sample), RATE / self.width)
@@ -228,6 +238,10 @@ class _Marginal(Property[np.ndarray]):
     def effect(self, samples: list[np.ndarray]) -> str:
         far = number(self.distance(np.concatenate(samples)))
         return f"the share of numbers below some value is off by {far}"
+
+    def evidence(self, samples: list[np.ndarray]) -> RowsEvidence:
+        rows = np.concatenate(samples)
+        return RowsEvidence(rows, np.zeros((len(rows), 0)))
 
     def distance(self, rows: np.ndarray) -> float:
         """Returns the largest distance of the rows' shares from the function, of all columns."""
@@ -299,6 +313,10 @@ def _by_moments(
         statistics[name] = partial(feature_off, name)
         words[name] = partial(feature_in_words, name)
 
+    def columns(rows: np.ndarray) -> np.ndarray:
+        named = [np.asarray(feature(rows), float) for feature in features.values()]
+        return np.stack(named, axis=1) if named else np.zeros((len(rows), 0))
+
     def limits(rows: int) -> dict[str, float]:
         count = simulations(rows * width)
 
@@ -314,7 +332,12 @@ def _by_moments(
 
     tested = (
         _Simulated(
-            name, due.get(name, "the mean under the right law"), statistic, limits, words[name]
+            name,
+            due.get(name, "the mean under the right law"),
+            statistic,
+            limits,
+            words[name],
+            columns,
         )
         for name, statistic in statistics.items()
     )

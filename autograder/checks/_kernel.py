@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from autograder.checks._enumerate import ExactLaw, enumerate_draws
+from autograder.checks._evidence import TableEvidence
 from autograder.checks._instances import all_states
 from autograder.checks._seeds import Stages
 from autograder.checks._seen import called_as
@@ -72,7 +73,7 @@ def expect_kernel(
     )
     if len(after) != due.shape[-1]:
         raise ValueError(f"There are {len(after)} next states. Received: shape {due.shape}")
-    law = enumerate_draws(call, states, ROWS)
+    law = None if stages.observation else enumerate_draws(call, states, ROWS)
     if law is not None:
         _expect_exactly(law, after, due, moves)
     elif any_kernel:
@@ -91,6 +92,7 @@ def _expect_exactly(law: ExactLaw, after: np.ndarray, due: np.ndarray, moves: fl
         if 1 - stays < moves - EXACT:
             _not_moving(1 - stays, moves, call)
         seen, due = (due @ seen)[np.newaxis], due[np.newaxis]
+    evidence = TableEvidence(probabilities=seen)
     wrong = np.abs(seen - due) > EXACT
     if not wrong.any():
         return
@@ -100,10 +102,10 @@ def _expect_exactly(law: ExactLaw, after: np.ndarray, due: np.ndarray, moves: fl
         one, right = float((seen * feature.values).sum()), float((due * feature.values).sum())
         if abs(one - right) > EXACT * len(due):
             ratio = number(one / right) + " times as often as it" if right > 0 else "and never"
-            raise CheckFailed(None, f"{feature.words} {ratio} should be", words, call)
+            raise CheckFailed(None, f"{feature.words} {ratio} should be", words, call, evidence)
     pairs = "pairs of start and next state" if len(due) > 1 else "states"
     text = f"{int(wrong.sum())} of {wrong.size} {pairs} are too frequent or too rare"
-    raise CheckFailed(None, text, words, call)
+    raise CheckFailed(None, text, words, call, evidence)
 
 
 def _expect_pairs(
@@ -157,7 +159,7 @@ def _expect_stationary(
         expect_support(table, made, draws.call)
         return made
 
-    stages.tested("movement", float((1 - moves) ** n))
+    stages.tested("movement", float((1 - moves) ** n), "exact")
     if np.array_equal(sample(0).states, starts(0, n)):
         _not_moving(0.0, moves, draws.call)
     draws.expect_fresh()

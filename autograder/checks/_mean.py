@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from autograder.checks._enumerate import enumerated
+from autograder.checks._evidence import MeanEvidence
 from autograder.checks._probe import drawing, drawn
-from autograder.checks._seeds import Stages
+from autograder.checks._seeds import Method, Stages
 from autograder.checks._seen import called_as
 from autograder.checks._staged import BOUND, Draws, Property, run_stages, strikes_by_mean
 from autograder.checks._values import default_tolerance
@@ -64,6 +65,7 @@ class _Estimator(Property[np.ndarray]):
     """One estimator and what its mean must be; also the property that the stages test."""
 
     name = "the mean"
+    method: Method = "asymptotic"
 
     def __init__(
         self,
@@ -95,6 +97,8 @@ class _Estimator(Property[np.ndarray]):
             self._expect_no_gain(first, bounds)
 
     def _expect_exactly(self) -> bool:
+        if self._stages.observation is not None:
+            return False
         marker = drawing(self._call)
         law = enumerated(
             lambda index, generator: drawn(self._call, (len(index),), generator), marker, 1, ROWS
@@ -105,7 +109,8 @@ class _Estimator(Property[np.ndarray]):
         if mean.shape != self._right.shape:
             return False
         if not self._close(mean, 1e-5):
-            self._fail(self._seen(mean, None), called_as(law.result))
+            exactly = MeanEvidence(mean=mean.ravel())
+            self._fail(self._seen(mean, None), called_as(law.result), exactly)
         return True
 
     def _expect_no_gain(self, values: np.ndarray, bounds: tuple[float, float]) -> None:
@@ -115,11 +120,14 @@ class _Estimator(Property[np.ndarray]):
             seen = f"{int(outside.sum())} of {outside.size} values lie elsewhere"
             due = f"values from {number(low)} to {number(high)}"
             raise CheckFailed(None, seen, due, self._draws.call)
-        self._stages.tested(self.name, BOUND)
+        self._stages.tested(self.name, BOUND, "betting")
+        if self._stages.observation is not None:
+            # One test at the whole bound: there are no stages whose strikes could be counted.
+            return
         scaled = (values.reshape(len(values), -1) - low) / (high - low)
         right = (np.broadcast_to(self._right, values.shape[1:]).ravel() - low) / (high - low)
         if betting_wins(scaled, right, BOUND, one_sided=bool(self._side)):
-            self._fail(self.effect([values]), self._draws.call)
+            self._fail(self.effect([values]), self._draws.call, self.evidence([values]))
 
     def strikes(self, values: np.ndarray) -> bool:
         mean = values.mean(axis=0, dtype=np.float64)
@@ -134,6 +142,10 @@ class _Estimator(Property[np.ndarray]):
             return f"all {len(samples[0])} values of one call are the same"
         half = stats.norm.ppf(0.995) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
         return self._seen(values.mean(axis=0), half)
+
+    def evidence(self, samples: list[np.ndarray]) -> MeanEvidence:
+        values = np.concatenate(samples).astype(np.float64)
+        return MeanEvidence(values=values.reshape(len(values), -1))
 
     def _close(self, mean: np.ndarray, tolerance: float) -> bool:
         scale = float(np.max(np.abs(self._right), initial=0.0)) or 1.0
@@ -160,8 +172,8 @@ class _Estimator(Property[np.ndarray]):
         )
         return f"{text} (between {number(ends[0])} and {number(ends[1])})"
 
-    def _fail(self, seen: str, call: str | None) -> None:
-        raise CheckFailed(self.name, seen, self.due, call)
+    def _fail(self, seen: str, call: str | None, evidence: MeanEvidence) -> None:
+        raise CheckFailed(self.name, seen, self.due, call, evidence)
 
 
 def betting_wins(

@@ -5,7 +5,7 @@ import builtins
 import inspect
 import symtable
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from autograder.checks._rng import Rng
@@ -33,6 +33,9 @@ class Asked(Protocol):
 
     def call_text(self, name: str, arguments: tuple[Any, ...]) -> str:
         """Says a call in one line."""
+
+    def argument_names(self, name: str) -> Sequence[str]:
+        """Returns the names of a function's arguments, in order, as far as they are known."""
 
 
 class Call(Protocol):

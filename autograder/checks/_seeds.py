@@ -3,10 +3,15 @@
 import hashlib
 import hmac
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
-__all__ = ["Risk", "Seeds", "Stages", "inputs_for", "stages_for"]
+__all__ = ["Method", "Observation", "Risk", "Seeds", "Stages", "inputs_for", "stages_for"]
+
+# How the 1 % of a stage is reached: by an exact distribution, by simulated right draws, by an
+# approximation that calibration has to confirm; or by betting, in one test without stages.
+Method = Literal["exact", "simulated", "asymptotic", "betting"]
 
 
 @dataclass(frozen=True)
@@ -16,10 +21,12 @@ class Risk:
     Attributes:
         property: What was tested, in a few words.
         bound: The probability, at most, that a correct solution fails it.
+        method: How that is reached.
     """
 
     property: str
     bound: float
+    method: Method
 
 
 @dataclass(frozen=True)
@@ -57,15 +64,44 @@ class Seeds:
         return np.random.default_rng(self.seed(purpose, stage))
 
 
+@dataclass
+class Observation:
+    """What calibration wants to see of a check: whether each property strikes on one stage.
+
+    While it is set, nothing is enumerated and nothing fails: each property is tested once, by
+    chance, on that stage.
+
+    Attributes:
+        stage: Which stage: 0, of n rows, or a later one.
+        strikes: By property, whether right draws looked improbable.
+        sizes: By property, how many rows the stage had.
+        methods: By property, how its threshold was found.
+    """
+
+    stage: int
+    strikes: dict[str, bool] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    methods: dict[str, Method] = field(default_factory=dict)
+
+    def note(self, property: str, strikes: bool, size: int, method: Method) -> None:
+        """Keeps what one property showed; a second one of its name gets a number."""
+        name, number = property, 2
+        while name in self.strikes:
+            name, number = f"{property} ({number})", number + 1
+        self.strikes[name], self.sizes[name], self.methods[name] = strikes, size, method
+
+
 @dataclass(frozen=True)
 class Stages:
     """The source of the fresh, independent stages of the statistical tests of one check.
 
     Attributes:
         seeds: The seeds of the check.
+        observation: What calibration collects, or None where a submission is judged.
     """
 
     seeds: Seeds
+    observation: Observation | None = None
 
     def for_student(self, stage: int, purpose: str = "draws") -> int:
         """Returns the seed of the generator handed to student code at a stage."""
@@ -75,9 +111,9 @@ class Stages:
         """Returns the generator of the judge's own draws at a stage, such as starts."""
         return self.seeds.generator(f"judge {purpose}", stage)
 
-    def tested(self, property: str, bound: float) -> None:
+    def tested(self, property: str, bound: float, method: Method) -> None:
         """Notes that a property was tested by chance."""
-        self.seeds.risks.append(Risk(property, bound))
+        self.seeds.risks.append(Risk(property, bound, method))
 
 
 def inputs_for(seeds: Seeds) -> np.random.Generator:

@@ -37,6 +37,14 @@ class Seen(np.ndarray):
         """Keeps the call through views, slices and arithmetic."""
         self.call = getattr(source, "call", None)
 
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401
+        """Returns a part. Raises CheckFailed if there is none: the form is not the due one."""
+        try:
+            return super().__getitem__(index)
+        except IndexError:
+            due = f"a result called {index}" if isinstance(index, str) else "another form"
+            raise CheckFailed(None, described(self), due, self.call) from None
+
     def __array_function__(
         self,
         func: Callable[..., Any],

@@ -5,16 +5,17 @@ It holds as soon as one stage does not strike; five independent stages strike wi
 most 1e-10 for right work.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from scipy import stats
 
+from autograder.checks._evidence import Evidence
 from autograder.checks._null import RATE
 from autograder.checks._probe import Probe, drawing, drawn, probe, reports_of
-from autograder.checks._seeds import Stages
+from autograder.checks._seeds import Method, Stages
 from autograder.checks._seen import called_as, leaves
 from autograder.checks._values import expect
 from autograder.errors import CheckFailed
@@ -44,8 +45,7 @@ FRESH = "fresh draws"
 # Enough that right draws do not repeat by chance; some code takes a millisecond for each row.
 FRESH_ROWS = 256
 
-_Sample = TypeVar("_Sample")
-_Any = TypeVar("_Any")
+_Sample = TypeVar("_Sample", bound=Sized)
 
 
 class Property(Protocol, Generic[_Sample]):
@@ -54,10 +54,12 @@ class Property(Protocol, Generic[_Sample]):
     Attributes:
         name: What is tested, in a few words.
         due: What is true, in words.
+        method: How it is known what right draws do in one case of a hundred.
     """
 
     name: str
     due: str
+    method: Method
 
     def strikes(self, sample: _Sample) -> bool:
         """Says whether right draws look so bad in at most one case of a hundred."""
@@ -65,14 +67,18 @@ class Property(Protocol, Generic[_Sample]):
     def effect(self, samples: list[_Sample]) -> str:
         """Says how the draws of all stages differ from what is due."""
 
+    def evidence(self, samples: list[_Sample]) -> Evidence | None:
+        """Returns the draws of all stages, to be compared with those of mistakes, if they tell."""
+        return None
+
     def explains(self, samples: list[_Sample]) -> bool:
         """Says whether this is what is wrong, or a later property may say it better."""
         return True
 
 
 def run_stages(
-    sample: Callable[[int], _Any],
-    properties: Iterable[Property[_Any]],
+    sample: Callable[[int], _Sample],
+    properties: Iterable[Property[_Sample]],
     stages: Stages,
     call: Callable[[], str | None],
 ) -> None:
@@ -88,11 +94,18 @@ def run_stages(
         CheckFailed: If a property strikes on all stages.
     """
     suspected: CheckFailed | None = None
+    observation = stages.observation
     for item in properties:
-        stages.tested(item.name, BOUND)
+        stages.tested(item.name, BOUND, item.method)
+        if observation is not None:
+            seen = sample(observation.stage)
+            observation.note(item.name, item.strikes(seen), len(seen), item.method)
+            continue
         if all(item.strikes(sample(stage)) for stage in range(STAGES)):
             samples = [sample(stage) for stage in range(STAGES)]
-            failure = CheckFailed(item.name, item.effect(samples), item.due, call())
+            failure = CheckFailed(
+                item.name, item.effect(samples), item.due, call(), item.evidence(samples)
+            )
             if item.explains(samples):
                 raise failure
             suspected = suspected or failure
@@ -150,7 +163,7 @@ class Draws:
         Raises:
             CheckFailed: If draws repeat, five times in a row: discrete ones may once, by chance.
         """
-        if self._fresh:
+        if self._fresh or self.stages.observation is not None:
             return
         rows = min(self.n, FRESH_ROWS)
         tries = range(STAGES, 2 * STAGES)

@@ -10,7 +10,9 @@ from functools import cached_property
 import numpy as np
 from scipy.special import xlogy
 
+from autograder.checks._evidence import TableEvidence
 from autograder.checks._null import simulations, thresholds
+from autograder.checks._seeds import Method
 from autograder.checks._staged import Property, products_strike, rows_hang_together
 from autograder.checks._words import counted, number
 from autograder.errors import CheckFailed
@@ -32,6 +34,10 @@ class TableSample:
 
     starts: np.ndarray
     states: np.ndarray
+
+    def __len__(self) -> int:
+        """Returns the number of rows."""
+        return len(self.states)
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,10 @@ class Table:
         starts, states = self.probabilities.shape
         flat = np.bincount(sample.starts * states + sample.states, minlength=starts * states)
         return flat.reshape(starts, states).astype(float)
+
+    def evidence(self, samples: list[TableSample]) -> TableEvidence:
+        """Returns the counts of several stages."""
+        return TableEvidence(counts=np.sum([self.counts(s) for s in samples], axis=0))
 
     @cached_property
     def key(self) -> bytes:
@@ -108,6 +118,7 @@ class _Rows(Property[TableSample]):
     table: Table
     name = "independence of the rows"
     due = "each row is drawn with random numbers of its own"
+    method: Method = "asymptotic"
 
     def centred(self, sample: TableSample) -> np.ndarray:
         mean = self.table.probabilities @ self.table.states
@@ -132,6 +143,7 @@ class _Features(Property[TableSample]):
     table: Table
     features: list[Feature]
     thresholds: Callable[[np.ndarray], dict[str, float]]
+    method: Method = "simulated"
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -167,6 +179,9 @@ class _Features(Property[TableSample]):
         words = self.features[worst].words
         return _ratio(words, sums[worst], mean[worst], deviation[worst])
 
+    def evidence(self, samples: list[TableSample]) -> TableEvidence:
+        return self.table.evidence(samples)
+
 
 @dataclass
 class _Cells(Property[TableSample]):
@@ -176,6 +191,7 @@ class _Cells(Property[TableSample]):
     thresholds: Callable[[np.ndarray], dict[str, float]]
     due: str
     name = "all states together"
+    method: Method = "simulated"
 
     def statistic(self, counts: np.ndarray) -> np.ndarray:
         expected = counts[0].sum(1)[:, np.newaxis] * self.table.probabilities
@@ -195,6 +211,9 @@ class _Cells(Property[TableSample]):
         worst = np.unravel_index(np.argmax(np.abs(counts - expected) / deviation), p.shape)
         words = "one state comes up" if len(p) == 1 else "one state, from one of the starts, comes"
         return _ratio(words, counts[worst], expected[worst], deviation[worst])
+
+    def evidence(self, samples: list[TableSample]) -> TableEvidence:
+        return self.table.evidence(samples)
 
 
 def _ratio(words: str, sum_: float, due: float, deviation: float) -> str:

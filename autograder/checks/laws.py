@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 
 from autograder.checks._enumerate import ExactLaw, enumerate_draws
 from autograder.checks._probe import Call, drawing, drawn, probe, reports_of
-from autograder.checks._seen import called_as, leaves
-from autograder.checks._values import default_tolerance, expect
-from autograder.checks._words import counted, number
+from autograder.checks._seen import called_as, described, leaves
+from autograder.checks._values import default_tolerance, expect, rounding, widened
+from autograder.checks._words import argument, counted, number
 from autograder.errors import CheckFailed
 
 __all__ = [
@@ -42,7 +42,9 @@ def expect_rows_independent(
         shared: What all rows have in common.
 
     Raises:
-        CheckFailed: If a row's result depends on another row, or there is not one per row.
+        CheckFailed: If a row's result depends on another row, by more than rounding (1e-5 of the
+            largest, 1e-9 in float64); if there is not one per row, in one form for any batch.
+        ValueError: If there are fewer than two rows, or not as many in each array.
     """
     count = len(batched[0])
     if count < 2 or any(len(array) != count for array in batched):
@@ -50,25 +52,32 @@ def expect_rows_independent(
     last = count - 1
     among_copies = np.full(count, last)
     among_copies[0] = 0
-    together = _row_results(call, batched, shared, np.arange(count))
+    together, whole_call = _row_results(call, batched, shared, np.arange(count))
     for words, rows in (
         ("the same rows come in another order", np.arange(count)[::-1]),
         ("only the first half of the rows is passed", np.arange(count)[: (count + 1) // 2]),
         ("a row is passed alone", np.array([last])),
         ("other rows of the batch change", among_copies),
     ):
-        for whole, part in zip(together, _row_results(call, batched, shared, rows), strict=True):
-            # The new row i is the old row rows[i].
-            before = whole[rows]
-            if part.shape != before.shape:
-                seen = f"shape {part.shape} when {words}, {before.shape} before"
-                raise CheckFailed(None, seen, "the same form for any batch", called_as(part))
-            wrong = np.any(_wrong(part, before).reshape(len(rows), -1), axis=1)
+        parts, part_call = _row_results(call, batched, shared, rows)
+        # The new row i is the old row rows[i].
+        before = [whole[rows] for whole in together]
+        if [array.shape for array in parts] != [array.shape for array in before]:
+            seen = f"{_forms(parts)} when {words}, {_forms(before)} before"
+            raise CheckFailed(None, seen, "the same form for any batch", part_call)
+        for part, whole in zip(parts, before, strict=True):
+            wrong = np.any(_wrong(part, whole).reshape(len(rows), -1), axis=1)
             if wrong.any():
-                seen = f"{counted(np.asarray(wrong), 'row')} give other results when {words}"
-                raise CheckFailed(
-                    None, seen, "each row's result depends on that row only", called_as(whole)
-                )
+                verb = "gives another result" if wrong.sum() == 1 else "give other results"
+                seen = f"{counted(np.asarray(wrong), 'row')} {verb} when {words}"
+                due = "each row's result depends on that row only"
+                raise CheckFailed(None, seen, due, whole_call)
+
+
+def _forms(arrays: list[np.ndarray]) -> str:
+    """Says the shapes of the first few results."""
+    words = " and ".join(str(array.shape) for array in arrays[:3])
+    return f"shape{'' if len(arrays) == 1 else 's'} {words}{' …' if len(arrays) > 3 else ''}"
 
 
 def _row_results(
@@ -76,22 +85,25 @@ def _row_results(
     batched: tuple[np.ndarray, ...],
     shared: tuple[Any, ...],
     rows: np.ndarray,
-) -> list[np.ndarray]:
+) -> tuple[list[np.ndarray], str | None]:
+    """Returns the arrays of a result, each with one entry per row, and the call."""
     result = call(*(array[rows] for array in batched), *shared)
-    for array in leaves(result):
+    arrays = [np.asarray(array) for array in leaves(result)]
+    due = f"one entry per row, {len(rows)} along the first axis"
+    for array in arrays:
         if array.shape[:1] != rows.shape:
-            due = f"one entry per row, {len(rows)} along the first axis"
             raise CheckFailed(None, f"shape {array.shape}", due, called_as(result))
-    return leaves(result)
+    if not arrays:
+        raise CheckFailed(None, described(result), due, called_as(result))
+    return arrays, called_as(result)
 
 
-def _wrong(seen: np.ndarray, due: np.ndarray, tolerance: float | None = None) -> np.ndarray:
+def _wrong(seen: np.ndarray, due: np.ndarray) -> np.ndarray:
     """Returns where two results of the same shape are not as close as rounding leaves them."""
-    if tolerance is None:
-        tolerance = max(default_tolerance(seen.dtype), default_tolerance(due.dtype))
-    seen, due = np.asarray(seen, np.float64), np.asarray(due, np.float64)
+    tolerance = max(default_tolerance(seen.dtype), default_tolerance(due.dtype))
+    seen, due = widened(seen), widened(due)
     scale = float(np.max(np.abs(due[np.isfinite(due)]), initial=0.0)) or 1.0
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         close = np.abs(seen - due) <= tolerance * scale
     same = close | (seen == due) | (np.isnan(seen) & np.isnan(due))
     return np.asarray(~same)
@@ -102,23 +114,25 @@ def expect_inputs_unchanged(call: Call, arguments: tuple[Any, ...]) -> None:
 
     Args:
         call: `student.f`.
-        arguments: What to call it with.
+        arguments: What to call it with: arrays, and tuples, lists and dicts of them; whatever
+            else is among them is not looked at.
 
     Raises:
-        CheckFailed: If an array among them has changed.
+        CheckFailed: If an array among them has changed, in dtype, shape or any bit.
     """
     text = call.student.call_text(call.name, arguments)
     after = call.student.run_probe(_arguments_after, call.name, *arguments, call=text)
-    for place, argument in enumerate(arguments):
-        before = [np.asarray(array) for array in _arrays_in(argument)]
+    for place, given in enumerate(arguments):
+        before = [np.asarray(array) for array in _arrays_in(given)]
         now = [np.asarray(array) for array in leaves(after[place])]
         same = len(before) == len(now) and all(
             a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
             for a, b in zip(before, now, strict=True)
         )
         if not same:
-            seen = f"argument number {place + 1} is another after the call"
-            raise CheckFailed(None, seen, "the call leaves its arguments as they are", text)
+            name = argument(call.student.argument_names(call.name), place)
+            due = "the call leaves its arguments as they are: it works on a copy"
+            raise CheckFailed(None, f"{name} is another after the call", due, text)
 
 
 @probe
@@ -145,12 +159,13 @@ def _arrays_in(value: Any) -> list[np.ndarray]:  # noqa: ANN401
 def expect_rng_contract(call: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     """Holds that all randomness comes from the generator that is passed.
 
-    The same generator state gives the same result, whatever the global generators are seeded
-    with; another state gives another; a second call with the same generator goes on in its
-    stream; the global states of Python, NumPy and TensorFlow stay as they were.
+    The same generator state gives the same result (up to rounding), whatever the global
+    generators are seeded with; another state gives another; a second call with the same generator
+    goes on in its stream; the global states of Python, NumPy and TensorFlow stay as they were.
 
-    Results may coincide by chance, so they are compared up to five times: with the 34 bits of
-    randomness that discrete results should hold, correct work fails with a chance of 1e-51.
+    Results may coincide by chance, so they are compared up to five times, bitwise: with the 34
+    bits of randomness that discrete results should hold, correct work fails with a chance of
+    1e-51.
 
     Args:
         call: `student.f`, or a function of the check with the parameter `rng`.
@@ -174,11 +189,11 @@ def expect_rng_contract(call: Callable[..., Any], arguments: tuple[Any, ...]) ->
     if not _same(first, again):
         raise CheckFailed(
             None,
-            "the same generator in the same state gave two different results",
+            "one generator in one state gave two results: is something drawn without it?",
             "all randomness comes from the generator that is passed",
             text,
         )
-    if all(_same(first, twice(seed)[0]) for seed in range(2, 2 + TRIES)):
+    if all(_identical(first, twice(seed)[0]) for seed in range(2, 2 + TRIES)):
         raise CheckFailed(
             None,
             "generators in different states gave the same result: is a seed set inside?",
@@ -186,7 +201,8 @@ def expect_rng_contract(call: Callable[..., Any], arguments: tuple[Any, ...]) ->
             text,
         )
     others = (twice(seed)[1] for seed in range(2, 1 + TRIES))
-    if all(_same(pair["result"], pair.get("again")) for pair in itertools.chain([report], others)):
+    pairs = itertools.chain([report], others)
+    if all(_identical(pair["result"], pair.get("again", ())) for pair in pairs):
         raise CheckFailed(
             None,
             "two calls with one generator gave the same result: is it copied or seeded anew?",
@@ -204,7 +220,17 @@ def expect_rng_contract(call: Callable[..., Any], arguments: tuple[Any, ...]) ->
             )
 
 
+def _identical(first: Any, second: Any) -> bool:  # noqa: ANN401
+    """Whether two results agree in every bit."""
+    one, other = leaves(first), leaves(second)
+    return len(one) == len(other) and all(
+        (a.shape, a.dtype, a.tobytes()) == (b.shape, b.dtype, b.tobytes())
+        for a, b in zip(one, other, strict=True)
+    )
+
+
 def _same(first: Any, second: Any) -> bool:  # noqa: ANN401
+    """Whether two results agree up to rounding."""
     one, other = leaves(first), leaves(second)
     return len(one) == len(other) and all(
         a.shape == b.shape and not _wrong(a, b).any() for a, b in zip(one, other, strict=True)
@@ -265,12 +291,13 @@ def expect_inverse(
     Args:
         forward: Takes x; of several results the first counts (a log-determinant may follow).
         backward: Likewise.
-        x: Points in the domain of both.
+        x: Points in the domain of both, float.
         tolerance: As for `expect(…).close`; by default 100 times the usual one, for the rounding
             of a round trip.
 
     Raises:
-        CheckFailed: If a round trip does not return x.
+        CheckFailed: If a round trip returns another shape, or does not return x.
+        ValueError: As for `expect(…).close`.
     """
     if tolerance is None:
         tolerance = 100 * default_tolerance(np.asarray(x).dtype)
@@ -278,15 +305,12 @@ def expect_inverse(
         (forward, backward, "there and back"),
         (backward, forward, "back and there"),
     ):
-        middle = _first(there(x))
-        end = _first(back(np.asarray(middle)))
-        if end.shape != np.shape(x):
-            raise CheckFailed(None, f"shape {end.shape}", f"that of x: {np.shape(x)}", end.call)
-        wrong = _wrong(end, np.asarray(x), tolerance)
-        if wrong.any():
-            off = number(np.nanmax(np.abs(np.asarray(end) - x), initial=0.0))
-            seen = f"{counted(wrong)} of x do not return, {words}; the worst is off by {off}"
-            raise CheckFailed(None, seen, "the round trip returns what it began with", end.call)
+        end = _first(back(np.asarray(_first(there(x)))))
+        try:
+            expect(end, "the round trip returns what it began with").close(x, tolerance)
+        except CheckFailed as failure:
+            failure.property = f"the round trip, {words}"
+            raise
 
 
 def _first(result: Any) -> Any:  # noqa: ANN401
@@ -304,31 +328,43 @@ def expect_normalised(
 
     Args:
         call: Takes points and returns one number for each: a probability or a density.
-        states: All states, for probabilities.
+        states: All states, for probabilities. Shape (states, …).
         grid: For a density: the grid's points along each axis, evenly spaced, so wide that the
             density vanishes at its ends. The call gets all grid points, shape (points, axes).
-        log: Whether the call returns logarithms.
-        tolerance: Largest deviation from 1. By default the usual one for states, and 1e-3 for a
-            grid, whose sum is an approximation.
+        log: Whether the call returns logarithms, in nats.
+        tolerance: Largest deviation from 1. By default 1e-5 (1e-9 in float64), or what the
+            rounding of so many terms leaves, for states; and 1e-3 for a grid, whose sum is an
+            approximation.
 
     Raises:
-        CheckFailed: If they do not.
+        CheckFailed: If they do not; if one is negative or NaN, or there is not one real number
+            per point.
+        ValueError: If not exactly one of `states` and `grid` is passed, or an axis of the grid is
+            not evenly spaced.
     """
     if (states is None) == (grid is None):
         raise ValueError("One of states and grid is passed.")
     if grid is None:
         points, cell = np.asarray(states), 1.0
     else:
+        steps = [np.diff(axis) for axis in grid]
+        if not all(np.allclose(step, step[0]) for step in steps):
+            raise ValueError("The points of a grid are evenly spaced along each axis.")
         points = np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1).reshape(-1, len(grid))
-        cell = float(np.prod([axis[1] - axis[0] for axis in grid]))
+        cell = float(np.prod([step[0] for step in steps]))
     result = call(points)
-    values = leaves(result)[0]
-    expect(result).array((len(points),), values.dtype)
+    dtype = leaves(result)[0].dtype if leaves(result) else np.float64
+    words, low = ("logarithms", -np.inf) if log else ("never negative", -default_tolerance(dtype))
+    expect(result, words).array("B", dtype, B=len(points)).within(low, np.inf)
     if tolerance is None:
-        tolerance = default_tolerance(values.dtype) if grid is None else 1e-3
-    wide = np.asarray(values, np.float64)
-    total = float(np.sum(np.exp(wide) if log else wide)) * cell
+        usual = max(default_tolerance(dtype), rounding(dtype, len(points)))
+        tolerance = usual if grid is None else 1e-3
+    with np.errstate(over="ignore"):
+        values = np.exp(widened(result)) if log else widened(result)
+        total = float(np.sum(values)) * cell
     if not abs(total - 1) <= tolerance:
         due = "the probabilities of all states sum to 1" if grid is None else "it integrates to 1"
         verb = "sum" if grid is None else "integral"
-        raise CheckFailed(None, f"the {verb} is {number(total)}", due, called_as(result))
+        off = f"1 {'+' if total > 1 else '-'} {abs(total - 1):.0e}"
+        words = off if abs(total - 1) < 5e-3 else number(total)
+        raise CheckFailed(None, f"the {verb} is {words}", due, called_as(result))

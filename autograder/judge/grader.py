@@ -208,7 +208,7 @@ class JudgeSlot(AbstractContextManager["JudgeSlot"]):
         Args:
             cells: The code cells in order, each with `id` and `source`.
             seed_name: Whose seeds to use, usually the student's name.
-            only: The exercises to judge; all if None.
+            only: The exercises to judge, or single checks; all if None.
 
         A failure of ours is tried once more with fresh processes; then it is undecided.
         """

@@ -218,6 +218,11 @@ class Checks:
             if any(id in findings and findings[id].result.outcome == "failed" for id in ids)
         )
 
+    def function(self, check: str) -> Callable[..., None]:
+        """Returns a check itself: a function of the fixtures that its arguments name."""
+        (item,) = (i for items in self._items.values() for i in items if i.name == check)
+        return item.function  # type: ignore[attr-defined,no-any-return]
+
     def attempt(self, check: str, student: Student) -> BaseException | None:
         """Runs one check on a student; returns what it raised, or None if it passed.
 
@@ -240,7 +245,7 @@ class Checks:
         Args:
             connect: Called before each check with the exercise and the check's id; returns the
                 student to speak to.
-            only: Names of exercises.
+            only: Names of exercises, or of single checks.
 
         Returns:
             The exercises' results in the notebook's order, and the findings by check id.
@@ -249,10 +254,14 @@ class Checks:
             SandboxFailure: If a process of ours died; nothing is decided then.
         """
         results, findings = [], {}
-        for name in self.exercises if only is None else [n for n in self.exercises if n in only]:
+        wanted = {*self.exercises} if only is None else {*only}
+        for name in self.exercises:
+            items = [item for item in self._items[name] if wanted & {name, item.name}]
+            if not items and name not in wanted:
+                continue
             timeouts = 0
             outcomes = []
-            for item in self._items[name]:
+            for item in items:
                 if timeouts < TIMEOUTS_ALLOWED:
                     finding, ended = self._run_one(item, connect)
                     timeouts += ended == "TIMEOUT"

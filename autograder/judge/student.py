@@ -18,6 +18,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
 _CELL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 _LOG_LENGTH = 500
+_CALL_LENGTH = 160
 
 # Of what one check was answered; a submission that sends more is not compared with mistakes.
 _KEPT_BYTES = 16 * 2**20
@@ -139,7 +140,8 @@ class Student:
         """Says a call in one line, for example `f(x (7, 4), 1, rng)`."""
         labels = [*self.argument_names(name), *[""] * len(arguments)]
         texts = [_text(value, label) for value, label in zip(arguments, labels, strict=False)]
-        return f"{name}({', '.join(texts)})"
+        text = f"{name}({', '.join(texts)})"
+        return text if len(text) <= _CALL_LENGTH else f"{text[: _CALL_LENGTH - 4]} ..."
 
     def argument_names(self, name: str) -> Sequence[str]:
         """Returns the names of a function's arguments, in order, as far as they are known."""
@@ -188,6 +190,9 @@ class Student:
             if reply.kind != "arrays":
                 raise ProtocolError(f"a message of kind {reply.kind!r}")
             draws = reply.fields["draws"]
+            hint = f"{name}: it changed its arguments in place"
+            if reply.fields.get("changed") and hint not in self.log:
+                self._note(hint)
             return (
                 wire.unpack(reply.fields["result"], reply.arrays),
                 None if draws is None else wire.unpack(draws, reply.arrays),

@@ -67,19 +67,21 @@ def answer(message: Message, namespace: Mapping[str, Any], locate: Locate) -> Me
 
     Returns:
         A message of kind "arrays" or "error". Whatever is raised becomes an "error", with the
-        innermost line that lies in a cell.
+        innermost line that lies in a cell. Of "arrays", the field `changed` is how many arrays
+        among the arguments were changed in place: a hint, like all that comes from here.
     """
     generators: list[_Enumeration] = []
     try:
         reseed(message.fields["seed"])
-        result = _run(message, namespace, generators)
+        arguments = _Arguments(message.arrays, message.fields["arrays_as"], generators)
+        result = _run(message, namespace, arguments)
         draws = generators[0].report() if generators else None
-        return _reply(result, draws)
+        return _reply(result, draws, arguments.changed())
     except BaseException as problem:
         # Student code may raise anything, SystemExit and KeyboardInterrupt included.
         if generators:
             # A generator that enumerates breaks right code that does more than compare.
-            return _reply(np.zeros(0), {"enumerable": np.array(False)})
+            return _reply(np.zeros(0), {"enumerable": np.array(False)}, 0)
         return _error(problem, locate)
 
 
@@ -97,9 +99,8 @@ def reseed(seed: int) -> None:
             keras.utils.set_random_seed(seed % 2**32)
 
 
-def _run(message: Message, namespace: Mapping[str, Any], generators: list["_Enumeration"]) -> Any:
+def _run(message: Message, namespace: Mapping[str, Any], arguments: "_Arguments") -> Any:
     fields = message.fields
-    arguments = _Arguments(message.arrays, fields["arrays_as"], generators)
     positional = arguments.value(fields["arguments"])
     if fields["call"] is not None:
         return _Functions(namespace, {})._function(fields["call"])(*positional)
@@ -154,6 +155,11 @@ class _Arguments:
         self._arrays = arrays
         self._arrays_as = arrays_as
         self._generators = generators
+        self._copies: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def changed(self) -> int:
+        """Returns how many of the arrays that were handed out are other ones now."""
+        return sum(a.shape != b.shape or a.tobytes() != b.tobytes() for a, b in self._copies)
 
     def value(self, leaf: Any) -> Any:
         (kind, content), *_ = leaf.items()
@@ -176,7 +182,9 @@ class _Arguments:
 
             return tensorflow.constant(array)
         # A copy: what arrived is read-only, and code may work on its arguments.
-        return array.copy()
+        copy = array.copy()
+        self._copies.append((array, copy))
+        return copy
 
     def _generator(self, content: Mapping[str, Any]) -> Any:
         if content.get("bits") is not None:
@@ -312,13 +320,14 @@ class _NumpyGenerator:
 _ENUMERATING = {"tensorflow": _TensorflowGenerator, "numpy": _NumpyGenerator}
 
 
-def _reply(result: Any, draws: Mapping[str, np.ndarray] | None) -> Message:
+def _reply(result: Any, draws: Mapping[str, np.ndarray] | None, changed: int) -> Message:
     """Packs a result; `draws` is what an enumeration reports."""
     collected: list[np.ndarray] = []
     plain = _plain(result, collected, 0)
     both, arrays = pack({"result": plain} if draws is None else {"result": plain, "draws": draws})
     content = both["dict"]
-    return Message("arrays", {"result": content["result"], "draws": content.get("draws")}, arrays)
+    fields = {"result": content["result"], "draws": content.get("draws"), "changed": changed}
+    return Message("arrays", fields, arrays)
 
 
 def _plain(value: Any, collected: list[np.ndarray], depth: int) -> Any:

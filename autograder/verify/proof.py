@@ -252,15 +252,15 @@ def _tasks(course: Course, assignment: Assignment, catalogue: Sequence[Entry]) -
     stub = {exercise.name: exercise.stub for exercise in assignment.exercises}
     first, *others = SEEDS
     everything = [exercise.name for exercise in assignment.exercises]
-    whole = _cells(assignment, solutions, with_given=True, tests=everything)
+    whole = cells_of(assignment, solutions, with_given=True, tests=everything)
     tasks = [_Task("reference", first, whole, first, None)]
     # Entries run without the figures and the training between the exercises; that nothing they
     # need is lost is seen here.
-    short = _cells(assignment, solutions)
+    short = cells_of(assignment, solutions)
     tasks += [_Task("reference", seed, short, seed, None) for seed in others]
-    tasks.append(_Task("stub", "release", _cells(assignment, stub), first, None))
+    tasks.append(_Task("stub", "release", cells_of(assignment, stub), first, None))
     for exercise in everything:
-        broken = _cells(assignment, {**solutions, exercise: stub[exercise]})
+        broken = cells_of(assignment, {**solutions, exercise: stub[exercise]})
         tasks.append(_Task("broken", exercise, broken, first, None))
     for number, entry in enumerate(catalogue):
         if entry.kind == "near_miss":
@@ -269,12 +269,12 @@ def _tasks(course: Course, assignment: Assignment, catalogue: Sequence[Entry]) -
         code = f"{solutions[entry.exercise]}\n\n\n{standalone(course, entry.source)}"
         answers = {**solutions, entry.exercise: code}
         seed = SEEDS[number % len(SEEDS)]
-        cells = _cells(assignment, answers, tests=[entry.exercise])
+        cells = cells_of(assignment, answers, tests=[entry.exercise])
         tasks.append(_Task(entry.kind, entry.name, cells, seed, (entry.exercise,), entry))
     return tasks
 
 
-def _cells(
+def cells_of(
     assignment: Assignment,
     solutions: Mapping[str, str],
     with_given: bool = False,

@@ -20,8 +20,8 @@ def grade(course):
 
     with Grader(course, assignment, own_code=True) as grader, grader.slot() as slot:
 
-        def run(only=None, **mistakes):
-            code = dict(right)
+        def run(only, answers=None, **mistakes):
+            code = {**right, **(answers or {})}
             for exercise, name in mistakes.items():
                 wrong = standalone(course, catalogue[exercise, name].source)
                 code[exercise] += f"\n\n\n{wrong}"
@@ -40,23 +40,47 @@ def through(verdict):
     return {e.name for e in verdict.exercises if any(c.follow_through for c in e.checks)}
 
 
+# Right, if the free energy is.
+CD_BY_FREE_ENERGIES = """
+def cd_gradient(v_positive, v_negative, W, b, c):
+    W, b, c = (tf.convert_to_tensor(array) for array in (W, b, c))
+    with tf.GradientTape() as tape:
+        tape.watch((W, b, c))
+        rise = tf.reduce_mean(rbm_free_energy(v_negative, W, b, c))
+        rise -= tf.reduce_mean(rbm_free_energy(v_positive, W, b, c))
+    return tape.gradient(rise, (W, b, c))
+"""
+FREE_ENERGY_AND_CD = ["rbm_free_energy", "cd_gradient"]
+CONDITIONAL_AND_GIBBS = ["p_h_given_v", "gibbs_k"]
+
+
 def test_right_cd_with_a_wrong_free_energy_loses_the_free_energy_only(grade):
-    verdict = grade(rbm_free_energy="fe_sign")
+    answers = {"cd_gradient": CD_BY_FREE_ENERGIES}
+    assert lost(grade(FREE_ENERGY_AND_CD, answers)) == {}
+    verdict = grade(FREE_ENERGY_AND_CD, answers, rbm_free_energy="fe_sign")
     assert set(lost(verdict)) == {"rbm_free_energy"}
-    assert "cd_gradient" in through(verdict)
+    assert through(verdict) == {"cd_gradient"}
+
+
+def test_wrong_cd_with_a_wrong_free_energy_loses_both(grade):
+    wrong = {"cd_gradient": CD_BY_FREE_ENERGIES.replace("rise -=", "rise = -")}
+    alone = grade(FREE_ENERGY_AND_CD, wrong)
+    verdict = grade(FREE_ENERGY_AND_CD, wrong, rbm_free_energy="fe_sign")
+    assert lost(verdict)["cd_gradient"] == lost(alone)["cd_gradient"] > 0
 
 
 def test_right_gibbs_sampling_with_a_wrong_conditional_loses_the_conditional_only(grade):
-    verdict = grade(p_h_given_v="hidden_without_bias")
+    verdict = grade(CONDITIONAL_AND_GIBBS, p_h_given_v="hidden_without_bias")
     assert set(lost(verdict)) == {"p_h_given_v"}
-    assert {"gibbs_k", "cd_gradient"} <= through(verdict)
+    assert through(verdict) == {"gibbs_k"}
 
 
-def test_a_wrong_later_exercise_pays_for_itself_beside_a_wrong_earlier_one(grade):
-    verdict = grade(rbm_free_energy="fe_sign", gibbs_k="hidden_mean_field")
-    alone = grade(gibbs_k="hidden_mean_field")
+def test_wrong_gibbs_sampling_with_a_wrong_conditional_loses_both(grade):
+    alone = grade(CONDITIONAL_AND_GIBBS, gibbs_k="hidden_mean_field")
+    verdict = grade(
+        CONDITIONAL_AND_GIBBS, p_h_given_v="hidden_without_bias", gibbs_k="hidden_mean_field"
+    )
     assert lost(verdict)["gibbs_k"] == lost(alone)["gibbs_k"] > 0
-    assert set(lost(verdict)) == {"rbm_free_energy", "gibbs_k"}
 
 
 def test_the_same_answers_get_the_same_words_whatever_was_graded_before(grade):

@@ -43,5 +43,6 @@ def test_the_judge_and_the_student_draw_from_different_seeds():
 
 def test_what_is_tested_by_chance_is_noted():
     seeds = replace(SEEDS, risks=[])
-    stages_for(seeds).tested("the mean", 1e-10)
-    assert [(risk.property, risk.bound) for risk in seeds.risks] == [("the mean", 1e-10)]
+    stages_for(seeds).tested("the mean", 1e-10, "exact")
+    (risk,) = seeds.risks
+    assert (risk.property, risk.bound, risk.method) == ("the mean", 1e-10, "exact")

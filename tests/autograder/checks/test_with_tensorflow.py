@@ -149,16 +149,59 @@ def test_outputs_depend_on_what_the_mask_allows(submit, function, words):
 )
 def test_the_log_determinant_is_that_of_the_map(submit, sign, words):
     def flow(x):
-        y = np.stack([2 * x[:, 0], x[:, 1] * np.exp(x[:, 0])], axis=1)
+        y = tf.stack([2 * x[:, 0], x[:, 1] * tf.exp(x[:, 0])], axis=1)
         return y, sign * (np.log(2) + x[:, 0])
 
-    student, _ = submit(f=flow)
+    student, _ = submit(f=flow, arrays_as="tensorflow")
     points = np.random.default_rng(0).normal(size=(32, 2))
     if words is None:
         gradients.expect_log_det(student.f, points)
         return
     with pytest.raises(CheckFailed, match=words):
         gradients.expect_log_det(student.f, points)
+
+
+def numb(x):
+    """Right values, of which no gradient flows."""
+    return tf.constant(2 * x.numpy()), tf.fill(len(x), tf.constant(2 * np.log(2), x.dtype))
+
+
+def half_stopped(x):
+    """A gradient of 1 where the map stretches by 2."""
+    return x + tf.stop_gradient(x), tf.zeros(len(x), x.dtype)
+
+
+def flat(x):
+    """The second column is the first one again."""
+    return tf.stack([x[:, 0], x[:, 0]], axis=1), tf.zeros(len(x), x.dtype)
+
+
+def kinked(x):
+    """Piecewise linear, as couplings with ReLU are."""
+    stretch = tf.where(x > 0, 3 * tf.ones_like(x), tf.ones_like(x))
+    return stretch * x, tf.reduce_sum(tf.math.log(stretch), axis=1)
+
+
+@pytest.mark.parametrize(
+    ("flow", "words"),
+    [
+        (numb, "no gradient flows back to the rows"),
+        (half_stopped, "the gradient leads elsewhere than the map"),
+        (flat, "the determinant is 0"),
+        (lambda x: (x, tf.zeros((len(x), 1), x.dtype)), "shape"),
+        (lambda x: (x, tf.fill(len(x), tf.constant(np.nan, x.dtype))), "NaN"),
+        (lambda x: x, "an array"),
+    ],
+)
+def test_a_map_without_a_usable_jacobian_fails(submit, flow, words):
+    student, _ = submit(f=flow, arrays_as="tensorflow")
+    with pytest.raises(CheckFailed, match=words):
+        gradients.expect_log_det(student.f, np.random.default_rng(0).normal(size=(32, 2)))
+
+
+def test_kinks_of_a_piecewise_linear_map_do_no_harm(submit):
+    student, _ = submit(f=kinked, arrays_as="tensorflow")
+    gradients.expect_log_det(student.f, np.random.default_rng(0).normal(size=(32, 2)))
 
 
 def test_tensorflow_draws_keep_the_contract(submit):
@@ -169,7 +212,7 @@ def test_tensorflow_draws_keep_the_contract(submit):
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (lambda n, rng: tf.random.normal([n]), "two different results"),
+        (lambda n, rng: tf.random.normal([n]), "gave two results"),
         (lambda n, rng: tf.random.Generator.from_seed(1).normal([n]), "a seed set inside"),
         (lambda n, rng: rng.normal([n]) + 0 * tf.random.normal([n]), "state of TensorFlow"),
         (lambda n, rng: (tf.random.set_seed(3), rng.normal([n]))[1], "state of TensorFlow"),

@@ -7,7 +7,7 @@ import pytest
 
 from autograder.checks import Seeds
 from autograder.judge.catalogue import Entry
-from autograder.judge.diagnosis import matching_mistakes, recognised
+from autograder.judge.diagnosis import Diagnosis, recognised
 from autograder.judge.reference import Answer, Reference
 from autograder.judge.session import collected
 from autograder.judge.student import LocalTransport, Student
@@ -105,13 +105,13 @@ def matches(tmp_path, mistakes=MISTAKES, **code):
     answers = tuple(Answer(name, (name,), code, code) for name, code in RIGHT.items())
     reference = Reference("", ("import numpy as np\n",), answers, tuple(mistakes))
 
-    def student(transport, check):
-        return Student(transport, Seeds(b"s" * 32, "ada", "a90_toy", check))
+    def student(transport, name, check):
+        return Student(transport, Seeds(b"s" * 32, name, "a90_toy", check))
 
     def use(checks):
-        _, findings = checks.run(lambda _, id: student(LocalTransport(namespace), id))
+        _, findings = checks.run(lambda _, id: student(LocalTransport(namespace), "ada", id))
         run = LocalRun("import numpy as np\n" + "\n".join(RIGHT.values()))
-        found = matching_mistakes(checks, findings, reference, run, student)
+        found = Diagnosis(checks, reference, student).matches(findings, "ada", run)
         return {id: [entry.name for entry in several] for id, several in found.items()}
 
     return collected(tmp_path, {"scaled": 2, "normal": 1}, use)
