@@ -1,16 +1,19 @@
 """`expect_kernel`: one step of a Markov chain on finitely many states."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from autograder.checks._enumerate import ExactLaw, enumerate_draws
 from autograder.checks._evidence import TableEvidence
 from autograder.checks._instances import all_states
-from autograder.checks._seeds import Stages
+from autograder.checks._null import RATE
+from autograder.checks._seeds import Method, Stages
 from autograder.checks._seen import called_as
-from autograder.checks._staged import Draws, run_stages
+from autograder.checks._staged import Draws, Property, run_stages
 from autograder.checks._tables import (
     Feature,
     Table,
@@ -41,6 +44,7 @@ def expect_kernel(
     stages: Stages,
     any_kernel: bool = False,
     moves: float = 0.05,
+    reversible: bool = False,
 ) -> None:
     """Holds that one step has the law of the right kernel.
 
@@ -58,10 +62,14 @@ def expect_kernel(
         stages: The source of seeds.
         any_kernel: Whether any kernel will do that keeps the target law and moves.
         moves: With `any_kernel`, the share of rows that leave their state, at least.
+        reversible: With `any_kernel`, whether each move must be as frequent as its reverse
+            (detailed balance).
 
     Raises:
         CheckFailed: If the step has another law.
     """
+    if reversible and not any_kernel:
+        raise ValueError("A pinned kernel is compared itself: reversible goes with any_kernel.")
     states = np.asarray(states, np.float64)
     wide = states.reshape(len(states), -1)
     due = np.asarray(transition, np.float64)
@@ -75,14 +83,16 @@ def expect_kernel(
         raise ValueError(f"There are {len(after)} next states. Received: shape {due.shape}")
     law = None if stages.observation else enumerate_draws(call, states, ROWS)
     if law is not None:
-        _expect_exactly(law, after, due, moves)
+        _expect_exactly(law, after, due, moves, reversible)
     elif any_kernel:
-        _expect_stationary(call, states, due, n, stages, moves)
+        _expect_stationary(call, states, due, n, stages, moves, reversible)
     else:
         _expect_pairs(call, states, Table(due, after), n, stages)
 
 
-def _expect_exactly(law: ExactLaw, after: np.ndarray, due: np.ndarray, moves: float) -> None:
+def _expect_exactly(
+    law: ExactLaw, after: np.ndarray, due: np.ndarray, moves: float, reversible: bool
+) -> None:
     call = called_as(law.result)
     index = found(np.asarray(law.result), after, call)
     seen = np.zeros((law.start.max() + 1, len(after)))
@@ -91,10 +101,18 @@ def _expect_exactly(law: ExactLaw, after: np.ndarray, due: np.ndarray, moves: fl
         stays = float(due @ np.diag(seen))
         if 1 - stays < moves - EXACT:
             _not_moving(1 - stays, moves, call)
+        flow = due[:, np.newaxis] * seen
         seen, due = (due @ seen)[np.newaxis], due[np.newaxis]
     evidence = TableEvidence(probabilities=seen)
     wrong = np.abs(seen - due) > EXACT
     if not wrong.any():
+        if reversible and (one_way := np.abs(flow - flow.T) > EXACT).any():
+            crossed, of = int(one_way.sum()) // 2, len(after) * (len(after) - 1) // 2
+            text = (
+                f"{crossed} of {of} pairs of states are crossed more often one way than the other"
+            )
+            evidence = TableEvidence(probabilities=flow)
+            raise CheckFailed(_Balance.name, text, _Balance.due, call, evidence)
         return
     words = _PINNED if len(due) > 1 else _STATIONARY
     table = Table(due, after)
@@ -142,6 +160,7 @@ def _expect_stationary(
     n: int,
     stages: Stages,
     moves: float,
+    reversible: bool,
 ) -> None:
     # That no row of so many moves has a probability of at most 1e-10.
     n = max(n, int(np.ceil(np.log(1e-10) / np.log1p(-moves))))
@@ -165,6 +184,46 @@ def _expect_stationary(
     draws.expect_fresh()
     features = {"each unit": table.unit_features()}
     run_stages(sample, table_properties(table, features, _STATIONARY), stages, lambda: draws.call)
+    if reversible:
+
+        def moved(stage: int) -> TableSample:
+            after = sample(stage)
+            return TableSample(starts(stage, len(after)), after.states)
+
+        run_stages(moved, [_Balance(len(states))], stages, lambda: draws.call)
+
+
+@dataclass
+class _Balance(Property[TableSample]):
+    """Each move is as frequent as its reverse, of rows that start in the target law."""
+
+    states: int
+    name = "detailed balance"
+    due = "each move between two states is as frequent as its reverse"
+    method: Method = "exact"
+
+    def counts(self, sample: TableSample) -> np.ndarray:
+        flat = np.bincount(sample.starts * self.states + sample.states, minlength=self.states**2)
+        return flat.reshape(self.states, self.states)
+
+    def strikes(self, sample: TableSample) -> bool:
+        there = self.counts(sample)
+        first, second = np.triu_indices(self.states, 1)
+        ways, back = there[first, second], there.T[first, second]
+        # Twice the smaller tail of binomial(n, 1/2), of each pair that was crossed at all.
+        crossed = ways + back > 0
+        tails = 2 * stats.binom.cdf(np.minimum(ways, back), ways + back, 0.5)[crossed]
+        return bool(tails.size and np.min(tails) * tails.size <= RATE)
+
+    def effect(self, samples: list[TableSample]) -> str:
+        there = np.sum([self.counts(sample) for sample in samples], axis=0)
+        excess = np.triu(np.abs(there - there.T) / np.sqrt(np.maximum(there + there.T, 1)), 1)
+        one, other = np.unravel_index(np.argmax(excess), excess.shape)
+        more, less = sorted((there[one, other], there[other, one]), reverse=True)
+        return f"of the {more + less} moves between two states, {more} went one way, {less} back"
+
+    def evidence(self, samples: list[TableSample]) -> TableEvidence:
+        return TableEvidence(counts=np.sum([self.counts(s) for s in samples], axis=0))
 
 
 def _not_moving(share: float, moves: float, call: str | None) -> None:

@@ -7,15 +7,18 @@ Use values or exact enumeration where they can say it. What is tested by chance 
 from collections.abc import Callable
 from typing import Any
 
+from autograder.checks._conditional import conditional
 from autograder.checks._distributions import Law, continuous, discrete, expect_law, moments
 from autograder.checks._kernel import expect_kernel
 from autograder.checks._mean import expect_mean, expect_mean_at_most
 from autograder.checks._seeds import Stages
 from autograder.checks._staged import Draws
+from autograder.checks._two_sample import two_sample
 
 __all__ = [
     "Draws",
     "Law",
+    "conditional",
     "continuous",
     "discrete",
     "draws",
@@ -24,6 +27,7 @@ __all__ = [
     "expect_mean",
     "expect_mean_at_most",
     "moments",
+    "two_sample",
 ]
 
 

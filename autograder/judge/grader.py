@@ -63,6 +63,7 @@ class Judging(Protocol):
         cells: Sequence[Mapping[str, str]],
         seed_names: Sequence[str],
         only: Iterable[str] | None = None,
+        seconds: float | None = None,
     ) -> list[Verdict]:
         """See `JudgeSlot.repeat`."""
 
@@ -163,9 +164,10 @@ class _Taking:
         cells: Sequence[Mapping[str, str]],
         seed_names: Sequence[str],
         only: Iterable[str] | None = None,
+        seconds: float | None = None,
     ) -> list[Verdict]:
         with self._next() as slot:
-            return slot.repeat(cells, seed_names, only)
+            return slot.repeat(cells, seed_names, only, seconds)
 
     @contextmanager
     def _next(self) -> "Iterator[JudgeSlot]":
@@ -212,7 +214,7 @@ class JudgeSlot(AbstractContextManager["JudgeSlot"]):
 
         A failure of ours is tried once more with fresh processes; then it is undecided.
         """
-        (verdict,) = self._judge(cells, [seed_name], only, repeats=False)
+        (verdict,) = self._judge(cells, [seed_name], only, repeats=False, seconds=None)
         return verdict
 
     def repeat(
@@ -220,12 +222,14 @@ class JudgeSlot(AbstractContextManager["JudgeSlot"]):
         cells: Sequence[Mapping[str, str]],
         seed_names: Sequence[str],
         only: Iterable[str] | None = None,
+        seconds: float | None = None,
     ) -> list[Verdict]:
         """Runs code cells once, and the checks under several seeds, each as it stands.
 
-        For proofs: there is neither follow-through nor diagnosis. Otherwise as `grade`.
+        For proofs: there is neither follow-through nor diagnosis. A check that has taken
+        `seconds` in all is left out of the verdicts that follow. Otherwise as `grade`.
         """
-        return self._judge(cells, seed_names, only, repeats=True)
+        return self._judge(cells, seed_names, only, repeats=True, seconds=seconds)
 
     def _judge(
         self,
@@ -233,12 +237,14 @@ class JudgeSlot(AbstractContextManager["JudgeSlot"]):
         seed_names: Sequence[str],
         only: Iterable[str] | None,
         repeats: bool,
+        seconds: float | None,
     ) -> list[Verdict]:
         job = {
             "cells": [{"id": cell["id"], "source": cell["source"]} for cell in cells],
             "seed_names": list(seed_names),
             "only": None if only is None else list(only),
             "repeats": repeats,
+            "seconds": seconds,
         }
         for _ in range(2):
             try:

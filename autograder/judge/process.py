@@ -7,7 +7,8 @@ other submission; what leaves it is one JSON document per submission.
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class _Judge:
         run = self._run(cells)
         try:
             run.start()
-            rounds = [self._checked(run, seeds, job["only"]) for seeds in job["seed_names"]]
+            rounds = list(self._rounds(run, job))
             run.close()
             matches: dict[str, list[Entry]] = {}
             if not job["repeats"]:
@@ -86,6 +87,18 @@ class _Judge:
                 check: [mistake.name for mistake in several] for check, several in matches.items()
             },
         }
+
+    def _rounds(self, run: Run, job: Mapping[str, Any]) -> Iterator[dict[str, Finding]]:
+        """Runs the checks once for each name of seeds, a check no longer than it may take."""
+        only, seconds = job["only"], job["seconds"]
+        spent = defaultdict[str, float](float)
+        for seeds in job["seed_names"]:
+            findings = self._checked(run, seeds, only)
+            yield findings
+            if seconds is not None:
+                for id, finding in findings.items():
+                    spent[id] += finding.seconds
+                only = [id for id in findings if spent[id] < seconds]
 
     def _run(self, cells: Sequence[Cell]) -> Run:
         return Run(self.link, cells, Budget(**self.settings["seconds"]))
@@ -143,7 +156,7 @@ class _Judge:
             {
                 "name": name,
                 "max_points": self.checks.exercises[name],
-                "checks": [_record(findings[id]) for id in ids],
+                "checks": [_record(findings[id]) for id in ids if id in findings],
             }
             for name, ids in self.checks.by_exercise.items()
             if any(id in findings for id in ids)

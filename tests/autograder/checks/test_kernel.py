@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from autograder.checks import all_states, numpy_rng, sampling
 from autograder.errors import CheckFailed
@@ -169,3 +170,64 @@ def test_next_states_may_be_wider_than_the_starts(submit):
     student, stages = submit(g=lambda x, rng: np.tile(compared(x, rng), (1, 2)))
     with pytest.raises(CheckFailed, match="too frequent or too rare"):
         sampling.expect_kernel(both, STATES, law, n, stages)
+
+
+THREE = np.array([[0.0], [1.0], [2.0]])
+UNIFORM = np.full(3, 1 / 3)
+
+
+def ring_walk(forward):
+    """A walk on a ring of three states, forward with this probability, else back."""
+
+    def step(states, rng):
+        ahead = rng.normal(size=states.shape) < stats.norm.ppf(forward)
+        return (states + np.where(ahead, 1, 2)) % 3
+
+    return step
+
+
+@pytest.mark.parametrize("seed", ["one", "two", "three"])
+def test_a_kernel_that_goes_in_circles_keeps_the_target_but_not_its_balance(submit, seed):
+    def expect(function, **options):
+        student, stages = submit(f=function, seed=seed)
+        sampling.expect_kernel(student.f, THREE, UNIFORM, 2000, stages, any_kernel=True, **options)
+
+    expect(ring_walk(0.5), reversible=True)
+    expect(ring_walk(0.6))
+    with pytest.raises(CheckFailed, match="went one way") as caught:
+        expect(ring_walk(0.6), reversible=True)
+    assert caught.value.property == "detailed balance"
+
+
+def both_bits(first, second):
+    """A step on two bits whose draws can be enumerated."""
+
+    def step(states, rng):
+        x = (rng.random(states[:, :1].shape) < first(states)).astype(float)
+        y = (rng.random(states[:, :1].shape) < second(states, x)).astype(float)
+        return np.concatenate([x, y], axis=1)
+
+    return step
+
+
+def test_balance_is_exact_where_draws_can_be_enumerated(submit):
+    uniform = np.full(4, 0.25)
+
+    def expect(function, **options):
+        student, stages = submit(f=function)
+        sampling.expect_kernel(student.f, STATES, uniform, 400, stages, any_kernel=True, **options)
+        return student
+
+    # Each bit flips by itself: symmetric. Shifting bits along goes one way only.
+    flips = both_bits(lambda s: 0.3 + 0.4 * s[:, :1], lambda s, x: 0.3 + 0.4 * s[:, 1:])
+    shifts = both_bits(lambda s: 0.5 + 0 * s[:, :1], lambda s, x: s[:, :1])
+    assert expect(flips, reversible=True).bounds == ()
+    expect(shifts)
+    with pytest.raises(CheckFailed, match="crossed more often one way"):
+        expect(shifts, reversible=True)
+
+
+def test_reversible_goes_with_any_kernel(submit):
+    student, stages = submit(f=by_logits)
+    with pytest.raises(ValueError, match="any_kernel"):
+        sampling.expect_kernel(student.f, STATES, TRANSITION, 400, stages, reversible=True)
