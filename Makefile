@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint bench lock clean
+.PHONY: setup demo test lint bench calibrate lock clean
 
 setup: .venv/ready
 
@@ -31,6 +31,11 @@ lint: .venv/ready
 # Seconds per submission against nbgrader's own autograde on the same notebooks.
 bench: .venv/ready
 	@$(BIN)/python tests/autograder/measure_speed.py
+
+# Measures the guarantees of the hidden checks anew and writes calibration.json beside them: half an
+# hour per assignment on two cores. After a change of checks, reference or checking language.
+calibrate: .venv/ready
+	@$(BIN)/python -m autograder.verify.calibrate
 
 # After a change of the dependencies in pyproject.toml; needs uv.
 lock:

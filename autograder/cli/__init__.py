@@ -143,8 +143,10 @@ def verify(assignments: tuple[str, ...], jobs: int | None, as_json: bool) -> Non
     as submissions: what is right must earn everything, what is wrong must lose points in its own
     exercise. Without a name, all assignments.
     """
-    from autograder.cli.show import ProofProgress, proof_table
+    from autograder.cli.show import ProofProgress, course_bound, proof_table
     from autograder.course import find_course
+    from autograder.report import write_proof
+    from autograder.verify import false_fail
     from autograder.verify import verify as prove
 
     course = find_course()
@@ -153,12 +155,17 @@ def verify(assignments: tuple[str, ...], jobs: int | None, as_json: bool) -> Non
         with ProofProgress(name) as progress:
             chosen = course.assignment(name)
             proofs.append(prove(course, chosen, jobs or _cores(), progress.update))
+    bounds = {p.name: [check.bound for e in p.exercises for check in e.checks] for p in proofs}
+    chance = false_fail(course, bounds)
+    document = {"schema": 1, "assignments": [p.to_json() for p in proofs], "false_fail": chance}
+    page = write_proof(course, document)
     if as_json:
-        entries = [proof.to_json() for proof in proofs]
-        click.echo(json.dumps({"schema": 1, "assignments": entries}, indent=1))
+        click.echo(json.dumps(document, indent=1))
     else:
         for proof in proofs:
             proof_table(proof)
+        course_bound(chance)
+    click.echo(f"The proof as a page: {page}", err=as_json)
     if any(proof.problems for proof in proofs):
         sys.exit(1)
 

@@ -1,9 +1,10 @@
 """Tables and progress bars: what the commands show in a terminal."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,7 +16,14 @@ from autograder.results import SubmissionResult
 from autograder.sandbox.selftest import Probe
 from autograder.verify import AssignmentProof
 
-__all__ = ["GradingProgress", "ProofProgress", "doctor_table", "grades_table", "proof_table"]
+__all__ = [
+    "GradingProgress",
+    "ProofProgress",
+    "course_bound",
+    "doctor_table",
+    "grades_table",
+    "proof_table",
+]
 
 # A pipe or a log file gets a fixed width, so that what is written does not depend on a window.
 _WIDTH_WITHOUT_TERMINAL = 100
@@ -155,13 +163,13 @@ def _what_happened(result: SubmissionResult) -> str:
 
 
 def proof_table(proof: AssignmentProof) -> None:
-    """Prints a line per exercise, and every sentence that does not hold."""
+    """Prints a line per exercise, one per check that judges draws, and what does not hold."""
     table = Table(title=f"{proof.name}: proof of the hidden checks (sandbox: {proof.sandbox})",
-                  title_justify="left", box=None)  # fmt: skip
-    for name in ("exercise", "reference", "stub", "alternatives", "mistakes"):
+                  title_justify="left", box=None, padding=(0, 1, 0, 0))  # fmt: skip
+    for name in ("exercise", "reference", "stub", "others", "mistakes", "named"):
         table.add_column(name)
     table.add_column("false fails", justify="right")
-    table.add_column("seconds", justify="right")
+    table.add_column("s", justify="right")
     for exercise in proof.exercises:
         alternatives, mistakes = exercise.of_kind("alternative"), exercise.of_kind("mistake")
         passing = sum(not trial.caught_by for trial in alternatives)
@@ -172,17 +180,64 @@ def proof_table(proof: AssignmentProof) -> None:
             exercise.name,
             _ok(not any(trial.problem for trial in exercise.of_kind("reference"))),
             _ok(not any(trial.problem for trial in exercise.of_kind("stub"))),
-            f"{passing}/{len(alternatives)} pass",
-            f"{caught}/{len(visible)} caught" + (f", {unseen} undetectable" if unseen else ""),
-            f"{exercise.false_fail_bound:.0e}" if exercise.false_fail_bound else "0",
+            f"{passing}/{len(alternatives)}",
+            f"{caught}/{len(visible)}" + (f" (+{unseen})" if unseen else ""),
+            f"{exercise.diagnosis.named}/{exercise.diagnosis.trials}",
+            f"{exercise.false_fail_bound:.1e}" if exercise.false_fail_bound else "0",
             f"{exercise.seconds:.1f}",
         )
     console = _console()
     console.print(table)
+    console.print(
+        "others: accepted alternatives that pass; mistakes: caught (+ those no check can see);\n"
+        "named: mistakes that the student is told of; false fails: the probability, at most, that "
+        "right\nwork loses a point; s: seconds on the reference."
+    )
+    _chance_table(console, proof)
+    diagnosis = proof.diagnosis
+    if diagnosis.trials:
+        console.print(
+            f"\nOf {diagnosis.trials} mistakes, left out of the catalogue one at a time, "
+            f"{diagnosis.left_out} would be taken for another\n(at most "
+            f"{diagnosis.left_out_upper:.1%} of all, with 95 % confidence)."
+        )
     for problem in proof.problems:
         console.print(f"[red]does not hold[/] {escape(problem)}")
     if not proof.problems:
         console.print("\nEverything holds.")
+
+
+def _chance_table(console: Console, proof: AssignmentProof) -> None:
+    """Prints what calibration measured of the checks that may fail right work by chance."""
+    rows = [row for exercise in proof.exercises for row in exercise.checks if row.kind != "exact"]
+    if not rows:
+        return
+    table = Table(title="\nChecks by chance, where draws cannot be enumerated", box=None,
+                  title_justify="left", padding=(0, 1, 0, 0))  # fmt: skip
+    table.add_column("check", overflow="fold")
+    for name in ("bound", "n", "strikes (upper)", "mistakes", "seen when slightly wrong"):
+        table.add_column(name)
+    for row in rows:
+        strikes = f"{row.strikes}/{row.runs} ({row.upper:.4f})" if row.upper else "-"
+        power = [f"{miss.effect}: {miss.staged.rate:.0%}" for miss in row.near_misses]
+        table.add_row(
+            row.id,
+            f"{row.bound:.1e}",
+            str(row.n or "-"),
+            strikes,
+            f"{row.mistakes_caught}/{row.mistakes_named}",
+            ", ".join(power),
+        )
+    console.print(table)
+
+
+def course_bound(chance: Mapping[str, Any]) -> None:
+    """Prints how likely any right work at all is failed in a term."""
+    _console().print(
+        f"\nFor {chance['students']} students who do everything right, the probability that any "
+        f"of the {chance['checks']}\nchecks of {chance['assignments']} assignment(s) fails any of "
+        f"them is at most {chance['bound']:.1e}."
+    )
 
 
 def _ok(holds: bool) -> str:

@@ -17,7 +17,7 @@ from autograder.report._figures import score_histogram
 from autograder.report._sheet import Sheet, sheet
 from autograder.results import Mark, SubmissionResult, write_atomically
 
-__all__ = ["write_feedback", "write_report"]
+__all__ = ["environment", "write_feedback", "write_report"]
 
 Marks = Mapping[str, Mapping[str, Mark]]
 
@@ -35,7 +35,7 @@ def write_feedback(
         UsageError: If there is no such assignment.
     """
     assignment, checks = _declared(course, name)
-    template = _environment().get_template("feedback.html.j2")
+    template = environment().get_template("feedback.html.j2")
     paths = []
     for result in results:
         if not is_name(result.student):
@@ -74,7 +74,7 @@ def write_report(
         if is_name(result.student)
     }
     reasons = {result.student: _reason(course, result) for result in results}
-    page = _environment().get_template("class.html.j2").render(
+    page = environment().get_template("class.html.j2").render(
         facts=facts,
         assignment=assignment,
         histogram=histogram,
@@ -102,7 +102,8 @@ def _reason(course: Course, result: SubmissionResult) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Returns how templates become pages: escaped, inert, with the filters they share."""
     environment = Environment(
         loader=PackageLoader("autograder.report"),
         autoescape=True,
@@ -111,7 +112,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"points": _points, "prose": _prose, "percent": _percent}
+    environment.filters |= {
+        "points": _points,
+        "prose": _prose,
+        "percent": _percent,
+        "power": _power,
+    }
     environment.globals |= {"share": _share, "counts": Sheet.counts}
     return environment
 
@@ -128,6 +134,15 @@ def _points(value: float | None) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.0f} %"
+
+
+def _power(probability: float) -> str:
+    """A small probability, as people read it."""
+    if probability == 0:
+        return "0"
+    mantissa, _, exponent = f"{probability:.1e}".partition("e")
+    digits = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    return f"{mantissa} · 10{str(int(exponent)).translate(digits)}"
 
 
 def _share(part: float | None, whole: float) -> str:

@@ -4,9 +4,10 @@ Each goes through the same sandbox, wire and judge as a student's notebook. So d
 with one exercise broken after the other: all points of the others must come by follow-through.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from scipy import stats
@@ -18,6 +19,7 @@ from autograder.judge.catalogue import Claim, Entry, claims, entries
 from autograder.judge.diagnosis import recognised
 from autograder.judge.grader import Grader, Verdict
 from autograder.results import CheckResult
+from autograder.verify.record import CheckRow, Proved, held_to
 
 __all__ = ["AssignmentProof", "ExerciseProof", "Trial", "verify"]
 
@@ -43,6 +45,7 @@ class Trial:
         problem: What does not hold, as a sentence, or None.
         names: Of a mistake: the mistakes that the student is told of.
         left_out: Of a mistake: those that the student would be told of if it were not catalogued.
+        reason: Of a mistake that no valid check can see: why, or "".
     """
 
     kind: Kind
@@ -52,6 +55,7 @@ class Trial:
     problem: str | None
     names: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,14 +117,19 @@ class ExerciseProof:
     """What was proved about the checks of one exercise.
 
     Attributes:
-        false_fail_bound: The declared probability that a correct solution fails any check.
         seconds: Wall-clock seconds that the checks took on the reference.
+        checks: What was proved of each check, and what its calibration record says.
     """
 
     name: str
     trials: tuple[Trial, ...]
-    false_fail_bound: float
     seconds: float
+    checks: tuple[CheckRow, ...] = ()
+
+    @property
+    def false_fail_bound(self) -> float:
+        """The probability, at most, that a correct solution fails any check."""
+        return sum(check.bound for check in self.checks)
 
     @property
     def problems(self) -> list[str]:
@@ -150,6 +159,7 @@ class ExerciseProof:
                 {
                     "name": trial.name,
                     "expected": trial.expected,
+                    "reason": trial.reason,
                     "outcome": "failed" if trial.caught_by else "passed",
                     "caught_by": list(trial.caught_by),
                     "named": list(trial.names),
@@ -162,6 +172,7 @@ class ExerciseProof:
                 for trial in self.of_kind("broken")
             ],
             "diagnosis": self.diagnosis.to_json(),
+            "checks": [check.to_json() for check in self.checks],
             "false_fail_bound": self.false_fail_bound,
             "seconds": round(self.seconds, 3),
             "problems": self.problems,
@@ -170,11 +181,16 @@ class ExerciseProof:
 
 @dataclass(frozen=True)
 class AssignmentProof:
-    """What was proved about one assignment, and in which sandbox."""
+    """What was proved about one assignment, and in which sandbox.
+
+    Attributes:
+        record_problems: What keeps the checks from being held to their calibration record.
+    """
 
     name: str
     sandbox: str
     exercises: tuple[ExerciseProof, ...]
+    record_problems: tuple[str, ...] = ()
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -190,7 +206,7 @@ class AssignmentProof:
                 f"{self.diagnosis.left_out} of {self.diagnosis.trials} mistakes, if they were not "
                 f"catalogued, would be taken for others; at most {MISNAMED_AT_MOST:.0%} may be."
             )
-        return found
+        return [*found, *self.record_problems]
 
     def to_json(self) -> dict[str, Any]:
         """Returns the assignment's entry in the document of `lgm verify --json`."""
@@ -199,6 +215,7 @@ class AssignmentProof:
             "sandbox": self.sandbox,
             "exercises": [exercise.to_json() for exercise in self.exercises],
             "diagnosis": self.diagnosis.to_json(),
+            "problems": self.problems,
         }
 
 
@@ -244,7 +261,31 @@ def verify(
         _exercise_proof(_Subject.of(assignment, exercise, claimed, catalogue), tasks, verdicts)
         for exercise in assignment.exercises
     )
-    return AssignmentProof(assignment.name, mode, proofs)
+    proved = _proved(proofs, claimed, verdicts[0])
+    rows, problems = held_to(course, assignment.name, proved)
+    proofs = tuple(
+        replace(proof, checks=tuple(rows[i.id] for i in proved if i.exercise == proof.name))
+        for proof in proofs
+    )
+    return AssignmentProof(assignment.name, mode, proofs, tuple(problems))
+
+
+def _proved(
+    proofs: Sequence[ExerciseProof], claimed: Sequence[Claim], reference: Verdict
+) -> list[Proved]:
+    """What was seen of each check, in the order of the notebook."""
+    named = {claim.check: claim.mistakes for claim in claimed}
+    found = []
+    for proof in proofs:
+        catches = Counter(
+            (check, trial.name) for trial in proof.of_kind("mistake") for check in trial.caught_by
+        )
+        for check in (check.id for check in _checks(reference, proof.name)):
+            caught = sum((check, mistake) in catches for mistake in named[check])
+            seconds = reference.check_seconds[check]
+            bound = reference.bounds[check]
+            found.append(Proved(check, proof.name, bound, seconds, named[check], caught))
+    return found
 
 
 def _tasks(course: Course, assignment: Assignment, catalogue: Sequence[Entry]) -> list[_Task]:
@@ -359,7 +400,7 @@ def _exercise_proof(
 ) -> ExerciseProof:
     name = subject.exercise.name
     trials: list[Trial] = []
-    seconds = bound = 0.0
+    seconds = 0.0
     for task, verdict in zip(tasks, verdicts, strict=True):
         is_broken_itself = task.kind == "broken" and task.name == name
         if is_broken_itself or (task.only is not None and name not in task.only):
@@ -367,9 +408,8 @@ def _exercise_proof(
         if task.kind == "reference" and not trials:
             checks = _checks(verdict, name)
             seconds = sum(verdict.check_seconds[check.id] for check in checks)
-            bound = sum(verdict.bounds[check.id] for check in checks)
         trials.append(_trial(task, verdict, subject))
-    return ExerciseProof(name, tuple(trials), bound, seconds)
+    return ExerciseProof(name, tuple(trials), seconds)
 
 
 def _checks(verdict: Verdict, exercise: str) -> tuple[CheckResult, ...]:
@@ -441,6 +481,7 @@ def _of_mistake(
         problem,
         tuple(sorted(names)),
         tuple(sorted(left_out)),
+        entry.undetectable,
     )
 
 

@@ -1,0 +1,217 @@
+"""Counts the strikes of single stages on the reference, in child processes without a sandbox.
+
+A whole check fails right work too rarely to be seen failing. One stage strikes once in a hundred
+times, which can be counted, and five in a row must strike.
+"""
+
+import multiprocessing
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from inspect import signature
+from typing import Any
+
+from autograder.checks import Observation, Seeds, Stages, inputs_for
+from autograder.course import Assignment, Course
+from autograder.errors import CheckFailed, GraderError
+from autograder.judge.reference import reference_of
+from autograder.judge.session import Checks, collected
+from autograder.judge.student import LocalTransport, Student
+from autograder.sandbox import probes
+from autograder.verify.record import PropertyRecord, Strikes
+
+__all__ = ["Look", "on_reference"]
+
+# Stages per task: long enough to be worth sending, short enough for a bar to move.
+_CHUNK = 100
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one check is like, seen on the reference.
+
+    Attributes:
+        repeats: Whether it asks for random inputs, stages or a generator, so that other seeds can
+            make another outcome.
+        properties: What it tests by chance where draws are not enumerated, with their strikes.
+    """
+
+    exercise: str
+    repeats: bool
+    properties: tuple[PropertyRecord, ...]
+
+
+def on_reference(
+    course: Course,
+    assignment: Assignment,
+    counts: tuple[int, int],
+    jobs: int,
+    progress: Callable[[int, int, str], None],
+) -> dict[str, Look]:
+    """Looks at each check of an assignment, and counts strikes of those that take `stages`.
+
+    Args:
+        course: The course; its secret is the master seed.
+        assignment: One of its assignments.
+        counts: Stages of n rows, and of 4 n rows, for each check.
+        jobs: Processes at the same time.
+        progress: Called with how many stages are drawn, of how many, and for which check.
+
+    Raises:
+        GraderError: If a check fails on the reference.
+    """
+    # Forked children of a process that has run TensorFlow hang.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, spawn, _begin, (course, assignment)) as pool:
+        seen = pool.submit(_seen).result()
+        counted = [check for check, s in seen.items() if s.sizes[0]]
+        total = {check: (Counter[str](), Counter[str]()) for check in counted}
+        tasks = {
+            pool.submit(_strikes, check, size, begin, min(begin + _CHUNK, count)): (check, size)
+            for check in counted
+            for size, count in enumerate(counts)
+            for begin in range(0, count, _CHUNK)
+        }
+        for done, task in enumerate(as_completed(tasks), 1):
+            check, size = tasks[task]
+            total[check][size].update(task.result())
+            progress(done, len(tasks), check)
+    return {
+        check: Look(
+            s.exercise,
+            s.repeats,
+            tuple(s.properties(total.get(check, (Counter(), Counter())), counts)),
+        )
+        for check, s in seen.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Noted(Seeds):
+    """Seeds that know what they were asked for."""
+
+    asked: set[str] = field(default_factory=set, compare=False)
+
+    def seed(self, purpose: str, stage: int = 0) -> int:
+        self.asked.add(purpose)
+        return super().seed(purpose, stage)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A check, run once as it stands and once on a single stage of each size."""
+
+    exercise: str
+    repeats: bool
+    seeds: Seeds
+    sizes: tuple[Mapping[str, int], Mapping[str, int]]
+
+    def properties(
+        self, strikes: tuple[Mapping[str, int], Mapping[str, int]], runs: tuple[int, int]
+    ) -> list[PropertyRecord]:
+        found = []
+        names = Counter[str]()
+        for risk in self.seeds.risks:
+            # As `Observation.note` numbers them.
+            names[risk.property] += 1
+            number = names[risk.property]
+            name = risk.property if number == 1 else f"{risk.property} ({number})"
+            counted = [
+                Strikes(self.sizes[size][name], runs[size], strikes[size][name])
+                for size in (0, 1)
+                if name in self.sizes[size]
+            ]
+            found.append(PropertyRecord(name, risk.method, risk.bound, *counted))
+        return found
+
+
+class _Local:
+    """The checks of an assignment and the reference, in this process."""
+
+    def __init__(self, course: Course, assignment: Assignment) -> None:
+        sys.path.insert(0, str(course.root))
+        self.master = course.secret()
+        self.assignment = assignment.name
+        folder = course.hidden_folder(assignment.name)
+        points = {exercise.name: exercise.points for exercise in assignment.exercises}
+        self.checks: Checks = collected(folder, points, lambda checks: checks)
+        self.functions: dict[str, Any] = {}
+        for answer in reference_of(course, assignment).answers:
+            space: dict[str, Any] = {}
+            exec(compile(answer.replacement, "<reference>", "exec"), space)  # noqa: S102 (ours)
+            self.functions |= {name: space[name] for name in answer.functions}
+
+    def run(self, check: str, seeds: Seeds, observation: Observation | None = None) -> None:
+        student = Student(LocalTransport(self.functions), seeds, self.checks.arrays_as)
+        makers: dict[str, Callable[[], Any]] = {
+            "student": lambda: student,
+            "inputs": lambda: inputs_for(seeds),
+            "stages": lambda: Stages(seeds, observation),
+        }
+        function = self.checks.function(check)
+        try:
+            wanted = {name: makers[name] for name in signature(function).parameters}
+        except KeyError as missing:
+            raise GraderError(
+                f"{check} takes {missing}; a check takes {', '.join(makers)}."
+            ) from missing
+        try:
+            function(**{name: make() for name, make in wanted.items()})
+        except CheckFailed as failure:
+            raise GraderError(
+                f"{check} fails on the reference, under the seeds {seeds.student!r}: "
+                f"{failure.seen}; due: {failure.due}"
+            ) from failure
+
+
+_local: list[_Local] = []
+
+
+def _begin(course: Course, assignment: Assignment) -> None:
+    # Each child has a core to itself; TensorFlow would share it among threads.
+    os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
+    # The reference draws from the generators that it is given. Seeding the global ones before
+    # each call, too, makes TensorFlow forget its kernels, and takes half of the time.
+    probes.reseed = lambda seed: None
+    _local.append(_Local(course, assignment))
+
+
+def _seen() -> dict[str, _Seen]:
+    (local,) = _local
+    found = {}
+    for exercise, ids in local.checks.by_exercise.items():
+        for check in ids:
+            fixtures = set(signature(local.checks.function(check)).parameters)
+            noted = _Noted(local.master, "look", local.assignment, check)
+            local.run(check, noted)
+            seeds = noted
+            sizes: list[dict[str, int]] = [{}, {}]
+            if "stages" in fixtures:
+                for size in (0, 1):
+                    seeds = _Noted(local.master, f"look {size}", local.assignment, check)
+                    observation = Observation(size)
+                    local.run(check, seeds, observation)
+                    sizes[size] = observation.sizes
+            # The process's global generators are seeded for every call, whoever uses them.
+            asked = noted.asked - {"student process"}
+            found[check] = _Seen(
+                exercise,
+                bool(asked) or bool(fixtures & {"inputs", "stages"}),
+                seeds,
+                (sizes[0], sizes[1]),
+            )
+    return found
+
+
+def _strikes(check: str, size: int, begin: int, end: int) -> Counter[str]:
+    (local,) = _local
+    counted = Counter[str]()
+    for number in range(begin, end):
+        observation = Observation(size)
+        local.run(check, Seeds(local.master, f"{size}, {number}", local.assignment, check),
+                  observation)  # fmt: skip
+        counted.update(name for name, strikes in observation.strikes.items() if strikes)
+    return counted
