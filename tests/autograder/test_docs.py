@@ -7,6 +7,7 @@ import click
 import pytest
 
 from autograder.cli import lgm
+from tests.autograder import typical_messages
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -30,6 +31,10 @@ def commands_page() -> str:
 
 def test_the_commands_page_is_current():
     assert COMMANDS.read_text(encoding="utf-8") == commands_page()
+
+
+def test_the_page_of_messages_is_current():
+    assert typical_messages.PAGE.read_text(encoding="utf-8") == typical_messages.page()
 
 
 @pytest.mark.parametrize("name", list(lgm.commands))
