@@ -1,5 +1,7 @@
 """Exercise 8: annealed importance sampling."""
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 from scipy.special import logsumexp
@@ -14,6 +16,7 @@ from autograder.checks import (
     sampling,
     tensorflow_rng,
 )
+from autograder.errors import CheckFailed
 from reference import rbm
 
 # Found by a search over parameters: with five betas the mean weight of each catalogued mistake of
@@ -29,6 +32,16 @@ BETAS = np.array([0.0, 0.1, 0.35, 0.7, 1.0])
 def log_base_partition(b0, n_hidden):
     """Returns log Z0 of the base model, whose units are independent and hidden ones unbiased."""
     return np.logaddexp(0, b0).sum() + n_hidden * np.log(2)
+
+
+def machine_without_chance():
+    """Returns W (3, 2), b, c, b0 and betas that pin every visible state, and log_w of each run.
+
+    The base model holds a state; where beta exceeds a quarter, the model turns it around.
+    """
+    signs = np.array([1.0, -1, 1])
+    b, b0, betas = -1500 * signs, 500 * signs, np.array([0, 0.1, 0.15, 1])
+    return (0 * W, b, 0 * C, b0, betas), float((signs > 0) @ (b - b0))
 
 
 def large_model():
@@ -53,7 +66,13 @@ SHOWN = (
 @exercise(
     "ais_log_partition",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "exact_log_partition"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     visible=True,
     mistakes=("ais_log_z_as_array", "ais_float64_weights"),
 )
@@ -67,7 +86,13 @@ def test_ais_shown_shapes_and_dtypes(student):
 @exercise(
     "ais_log_partition",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "exact_log_partition"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     visible=True,
     mistakes=("ais_weights_hold_log_z0",),
 )
@@ -80,7 +105,13 @@ def test_ais_shown_weights_of_the_base_model(student):
 @exercise(
     "ais_log_partition",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "exact_log_partition"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     visible=True,
     mistakes=("ais_base_no_Hlog2", "ais_base_half_bias", "ais_sum_of_weights"),
 )
@@ -93,7 +124,13 @@ def test_ais_shown_log_partition_of_the_base_model(student):
 @exercise(
     "ais_log_partition",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "exact_log_partition"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     mistakes=(
         "ais_base_no_Hlog2",
         "ais_weights_hold_log_z0",
@@ -116,13 +153,20 @@ def test_ais_is_exact_where_model_and_base_agree(student, inputs):
 @exercise(
     "ais_log_partition",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "exact_log_partition"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     mistakes=(
         "ais_base_no_Hlog2",
         "ais_mean_of_logs",
         "ais_sum_of_weights",
         "ais_best_weight",
         "ais_in_float32",
+        "ais_z0_of_the_model_bias",
     ),
     note="An identity between the two results of one call; no statistics.",
 )
@@ -139,7 +183,13 @@ def test_ais_estimate_is_the_mean_weight_times_z0(student):
 @exercise(
     "ais_log_partition",
     points=2,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "exact_log_partition"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     mistakes=(
         "ais_moves_before_weighing",
         "ais_starts_uniform",
@@ -152,6 +202,8 @@ def test_ais_estimate_is_the_mean_weight_times_z0(student):
         "ais_first_beta_left_out",
         "ais_weights_upside_down",
         "ais_hidden_mean_field",
+        "ais_moves_at_the_beta_before",
+        "ais_starts_anew_at_each_beta",
     ),
     note="The mean of exp(log_w) is Z / Z0 for any number of betas, here 5.",
 )
@@ -170,8 +222,41 @@ def test_ais_weights_are_unbiased(student, stages):
 
 @exercise(
     "ais_log_partition",
-    points=2,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "exact_log_partition"),
+    points=1,
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
+    mistakes=(
+        "ais_own_schedule",
+        "ais_moves_at_beta_one",
+        "ais_starts_from_the_model",
+        "ais_starts_uniform",
+        "ais_weights_upside_down",
+    ),
+    note="Biases of 500 and more pin the states, and all terms but the first and the last cancel. "
+    "With another ladder than the one given, the states turn around on the way.",
+)
+def test_ais_weighs_with_the_betas_that_are_given(student):
+    """Where large biases leave nothing to chance, log_w is right for the betas that are given."""
+    arguments, due = machine_without_chance()
+    result = student.ais_log_partition(*arguments, 5, tensorflow_rng)
+    expect(expect(result).parts(2)[1]).matches(np.full(5, due))
+
+
+@exercise(
+    "ais_log_partition",
+    points=1,
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     mistakes=("ais_without_moves", "ais_one_move_only"),
     note="1000 betas, 100 runs; the error of a right solution has a standard deviation of 0.015.",
 )
@@ -189,15 +274,32 @@ def test_ais_with_many_betas_is_close(student):
 @exercise(
     "ais_log_partition",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "exact_log_partition"),
-    mistakes=("ais_seed_inside", "ais_global_generator", "ais_one_run_repeated"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
+    mistakes=(
+        "ais_seed_inside",
+        "ais_global_generator",
+        "ais_one_run_repeated",
+        "ais_one_start_for_all_runs",
+    ),
 )
 def test_ais_draws_from_the_generator(student):
     """All randomness comes from rng, and each run is drawn anew."""
     arguments = (*large_model(), BETAS, 11, tensorflow_rng)
     laws.expect_rng_contract(student.ais_log_partition, arguments)
-    log_w = expect(student.ais_log_partition(*arguments)).parts(2)[1]
-    expect(np.ptp(np.asarray(log_w)) > 1e-6).equals(True)
+    # With two betas the weight depends on the first state of a run alone.
+    W, b, c, b0 = large_model()
+    result = student.ais_log_partition(W, b, c, b0, BETAS[[0, -1]], 11, tensorflow_rng)
+    log_w = expect(result).parts(2)[1]
+    expect(log_w).array("R", np.float64, R=11).finite()
+    if np.ptp(np.asarray(log_w)) < 1e-6:
+        seen = "all runs of a call have the same weight: does one state stand for all of them?"
+        raise CheckFailed(None, seen, "each run is drawn on its own", log_w.call)
 
 
 @mistake(
@@ -758,6 +860,109 @@ def ais_one_run_repeated(W, b, c, b0, betas, n_runs, rng):
     return log_z0 + tf.reduce_logsumexp(log_w) - np.log(n_runs), log_w
 
 
+@mistake(
+    "ais_log_partition",
+    kind="lazy",
+    hint="Use the betas that are given, not a ladder of your own.",
+)
+def ais_own_schedule(W, b, c, b0, betas, n_runs, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    def machine(beta):
+        return beta * W, (1 - beta) * b0 + beta * b, beta * c
+
+    betas = tf.cast(tf.linspace(0.0, 1.0, betas.shape[0]), W.dtype)
+    v = bernoulli(tf.tile(tf.sigmoid(b0)[tf.newaxis], (n_runs, 1)))
+    log_w = tf.zeros(n_runs, W.dtype)
+    for t in range(1, betas.shape[0]):
+        old, new = machine(betas[t - 1]), machine(betas[t])
+        log_w += rbm_free_energy(v, *old) - rbm_free_energy(v, *new)  # noqa: F821
+        v, _ = gibbs_k(v, *new, 1, rng)  # noqa: F821
+    log_z0 = tf.reduce_sum(tf.nn.softplus(b0)) + c.shape[0] * np.log(2)
+    return log_z0 + tf.reduce_logsumexp(log_w) - np.log(n_runs), log_w
+
+
+@mistake("ais_log_partition", kind="axis", hint="Draw a start of its own for each run.")
+def ais_one_start_for_all_runs(W, b, c, b0, betas, n_runs, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    def machine(beta):
+        return beta * W, (1 - beta) * b0 + beta * b, beta * c
+
+    v = tf.tile(bernoulli(tf.sigmoid(b0)[tf.newaxis]), (n_runs, 1))
+    log_w = tf.zeros(n_runs, W.dtype)
+    for t in range(1, betas.shape[0]):
+        old, new = machine(betas[t - 1]), machine(betas[t])
+        log_w += rbm_free_energy(v, *old) - rbm_free_energy(v, *new)  # noqa: F821
+        v, _ = gibbs_k(v, *new, 1, rng)  # noqa: F821
+    log_z0 = tf.reduce_sum(tf.nn.softplus(b0)) + c.shape[0] * np.log(2)
+    return log_z0 + tf.reduce_logsumexp(log_w) - np.log(n_runs), log_w
+
+
+@mistake(
+    "ais_log_partition",
+    kind="concept",
+    hint="After the weight from one beta to the next, move in the machine at the next one.",
+)
+def ais_moves_at_the_beta_before(W, b, c, b0, betas, n_runs, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    def machine(beta):
+        return beta * W, (1 - beta) * b0 + beta * b, beta * c
+
+    v = bernoulli(tf.tile(tf.sigmoid(b0)[tf.newaxis], (n_runs, 1)))
+    log_w = tf.zeros(n_runs, W.dtype)
+    for t in range(1, betas.shape[0]):
+        old, new = machine(betas[t - 1]), machine(betas[t])
+        log_w += rbm_free_energy(v, *old) - rbm_free_energy(v, *new)  # noqa: F821
+        v, _ = gibbs_k(v, *old, 1, rng)  # noqa: F821
+    log_z0 = tf.reduce_sum(tf.nn.softplus(b0)) + c.shape[0] * np.log(2)
+    return log_z0 + tf.reduce_logsumexp(log_w) - np.log(n_runs), log_w
+
+
+@mistake("ais_log_partition", kind="concept", hint="log Z0 is that of b0, not that of b.")
+def ais_z0_of_the_model_bias(W, b, c, b0, betas, n_runs, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    def machine(beta):
+        return beta * W, (1 - beta) * b0 + beta * b, beta * c
+
+    v = bernoulli(tf.tile(tf.sigmoid(b0)[tf.newaxis], (n_runs, 1)))
+    log_w = tf.zeros(n_runs, W.dtype)
+    for t in range(1, betas.shape[0]):
+        old, new = machine(betas[t - 1]), machine(betas[t])
+        log_w += rbm_free_energy(v, *old) - rbm_free_energy(v, *new)  # noqa: F821
+        v, _ = gibbs_k(v, *new, 1, rng)  # noqa: F821
+    log_z0 = tf.reduce_sum(tf.nn.softplus(b)) + c.shape[0] * np.log(2)
+    return log_z0 + tf.reduce_logsumexp(log_w) - np.log(n_runs), log_w
+
+
+@mistake(
+    "ais_log_partition",
+    kind="concept",
+    hint="The runs walk on from beta to beta; they do not start anew at each.",
+)
+def ais_starts_anew_at_each_beta(W, b, c, b0, betas, n_runs, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    def machine(beta):
+        return beta * W, (1 - beta) * b0 + beta * b, beta * c
+
+    log_w = tf.zeros(n_runs, W.dtype)
+    for t in range(1, betas.shape[0]):
+        old, new = machine(betas[t - 1]), machine(betas[t])
+        v = bernoulli(tf.tile(tf.sigmoid(b0)[tf.newaxis], (n_runs, 1)))
+        v, _ = gibbs_k(v, *old, 1, rng)  # noqa: F821
+        log_w += rbm_free_energy(v, *old) - rbm_free_energy(v, *new)  # noqa: F821
+    log_z0 = tf.reduce_sum(tf.nn.softplus(b0)) + c.shape[0] * np.log(2)
+    return log_z0 + tf.reduce_logsumexp(log_w) - np.log(n_runs), log_w
+
+
 @alternative("ais_log_partition")
 def ais_by_scaled_models(W, b, c, b0, betas, n_runs, rng):
     def model(beta):
@@ -884,6 +1089,84 @@ def ais_in_float64_inside(W, b, c, b0, betas, n_runs, rng):
     log_z0 = np.logaddexp(0, b0).sum() + len(c) * np.log(2)
     log_z = log_z0 + np.logaddexp.reduce(log_w) - np.log(n_runs)
     return tf.constant(log_z, dtype), tf.constant(log_w, dtype)
+
+
+@alternative("ais_log_partition")
+def ais_in_numpy(W, b, c, b0, betas, n_runs, rng):
+    dtype = W.dtype.as_numpy_dtype
+    own = np.random.default_rng(int(rng.uniform_full_int((), dtype=tf.uint64)))
+    W, b, c, b0, betas = (np.asarray(array, np.float64) for array in (W, b, c, b0, betas))
+
+    def bernoulli(logits):
+        return 1.0 * (own.random(logits.shape) < 1 / (1 + np.exp(-logits)))
+
+    def free_energy(v, beta):
+        softplus = np.logaddexp(0, beta * (c + v @ W))
+        return -v @ ((1 - beta) * b0 + beta * b) - softplus.sum(axis=1)
+
+    v, log_w = bernoulli(np.tile(b0, (n_runs, 1))), np.zeros(n_runs)
+    for old, new in itertools.pairwise(betas):
+        log_w += free_energy(v, old) - free_energy(v, new)
+        h = bernoulli(new * (c + v @ W))
+        v = bernoulli((1 - new) * b0 + new * (b + h @ W.T))
+    log_z = np.logaddexp(0, b0).sum() + len(c) * np.log(2)
+    log_z += np.logaddexp.reduce(log_w) - np.log(n_runs)
+    return dtype(log_z), log_w.astype(dtype)
+
+
+@alternative("ais_log_partition")
+def ais_by_gibbs_k_and_the_exact_base(W, b, c, b0, betas, n_runs, rng):
+    def machine(beta):
+        return beta * W, b0 + beta * (b - b0), beta * c
+
+    v, _ = gibbs_k(tf.zeros((n_runs, b0.shape[0]), W.dtype), *machine(betas[0]), 1, rng)  # noqa: F821
+    log_w = []
+    for t in range(1, len(betas)):
+        old, new = machine(betas[t - 1]), machine(betas[t])
+        log_w.append(rbm_free_energy(v, *old) - rbm_free_energy(v, *new))  # noqa: F821
+        if t < len(betas) - 1:
+            v, _ = gibbs_k(v, *new, 1, rng)  # noqa: F821
+    log_w = tf.add_n(log_w)
+    log_z0 = exact_log_partition(tf.zeros_like(W), b0, tf.zeros_like(c))  # noqa: F821
+    size = tf.cast(n_runs, W.dtype)
+    return log_z0 + tf.reduce_logsumexp(log_w) - tf.math.log(size), log_w
+
+
+@alternative("ais_log_partition")
+def ais_with_runs_as_columns(W, b, c, b0, betas, n_runs, rng):
+    def below(p):
+        shape = (p.shape[0], n_runs)
+        return tf.cast(rng.uniform(shape, dtype=p.dtype) < p, p.dtype)
+
+    v, log_w = below(tf.sigmoid(b0)[:, tf.newaxis]), 0.0
+    for old, new in itertools.pairwise(tf.unstack(betas)):
+        activation = tf.matmul(W, v, transpose_a=True) + c[:, tf.newaxis]
+        gain = tf.nn.softplus(new * activation) - tf.nn.softplus(old * activation)
+        log_w += (new - old) * tf.linalg.matvec(v, b - b0, transpose_a=True)
+        log_w += tf.reduce_sum(gain, axis=0)
+        h = below(tf.sigmoid(new * activation))
+        up = new * (W @ h + b[:, tf.newaxis]) + (1 - new) * b0[:, tf.newaxis]
+        v = below(tf.sigmoid(up))
+    log_z0 = tf.reduce_sum(tf.nn.softplus(b0)) + c.shape[0] * np.log(2)
+    return log_z0 + tf.reduce_logsumexp(log_w) - np.log(n_runs), log_w
+
+
+@alternative("ais_log_partition")
+def ais_with_logistic_noise(W, b, c, b0, betas, n_runs, rng):
+    def bernoulli(logits):
+        u = rng.uniform(logits.shape, minval=1e-30, dtype=logits.dtype)
+        return tf.cast(tf.math.log(u) - tf.math.log1p(-u) < logits, logits.dtype)
+
+    def machine(beta):
+        return beta * W, (1 - beta) * b0 + beta * b, beta * c
+
+    v, log_w = bernoulli(tf.tile(b0[tf.newaxis], (n_runs, 1))), tf.zeros(n_runs, W.dtype)
+    for t in range(1, len(betas)):
+        old, (W_t, b_t, c_t) = machine(betas[t - 1]), machine(betas[t])
+        log_w += rbm_free_energy(v, *old) - rbm_free_energy(v, W_t, b_t, c_t)  # noqa: F821
+        v = bernoulli(b_t + bernoulli(c_t + v @ W_t) @ tf.transpose(W_t))
+    log_z0 = tf.reduce_sum(tf.nn.softplus(b0)) + c.shape[0] * np.log(2)
+    return log_z0 + tf.reduce_logsumexp(log_w) - np.log(n_runs), log_w
 
 
 @near_miss("ais_log_partition", effect="W 2 % too large")

@@ -43,7 +43,7 @@ SHOWN = SHOWN_W, np.array([0.1, -0.2, 0.3], np.float32), np.array([-0.4, 0.2], n
 @exercise(
     "cd_gradient",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     visible=True,
     mistakes=("cd_transposed", "cd_bias_per_row", "cd_always_float64"),
 )
@@ -57,7 +57,7 @@ def test_cd_shown_shapes_and_dtypes(student):
 @exercise(
     "cd_gradient",
     points=2,
-    depends_on=("rbm_free_energy", "p_h_given_v"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     visible=True,
     mistakes=("cd_no_batch_mean", "cd_downhill", "cd_without_negative_phase"),
 )
@@ -70,7 +70,7 @@ def test_cd_shown_visible_bias(student):
 @exercise(
     "cd_gradient",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     visible=True,
     mistakes=("cd_without_negative_phase",),
 )
@@ -83,7 +83,7 @@ def test_cd_shown_where_the_chain_is_the_data(student):
 @exercise(
     "cd_gradient",
     points=4,
-    depends_on=("rbm_free_energy", "p_h_given_v"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     mistakes=(
         "cd_no_batch_mean",
         "cd_negative_over_batch",
@@ -97,6 +97,11 @@ def test_cd_shown_where_the_chain_is_the_data(student):
         "cd_mean_over_all_entries",
         "cd_weight_decay",
         "cd_in_float32",
+        "cd_hidden_bias_downhill",
+        "cd_weights_summed",
+        "cd_by_tape_through_probabilities",
+        "cd_negative_reconstructed",
+        "cd_over_the_mean_size",
     ),
     note="By tf.GradientTape through the reference's free energy; 7 against 4 rows, float64.",
 )
@@ -109,7 +114,7 @@ def test_cd_is_minus_the_slope_of_the_free_energies(student, inputs):
 @exercise(
     "cd_gradient",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     mistakes=("cd_no_batch_mean", "cd_negative_over_batch", "cd_weight_decay"),
 )
 def test_cd_vanishes_where_both_batches_are_the_same_data(student, inputs):
@@ -122,7 +127,7 @@ def test_cd_vanishes_where_both_batches_are_the_same_data(student, inputs):
 @exercise(
     "cd_gradient",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     mistakes=("cd_bias_per_row", "cd_transposed"),
     note="Single rows, more negatives than data; catches what a squeeze or B = L would hide.",
 )
@@ -136,7 +141,7 @@ def test_cd_of_a_single_row(student, inputs):
 @exercise(
     "cd_gradient",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     mistakes=("cd_always_float64",),
     note="The same arrays for all: random ones may cancel to what float32 cannot hold.",
 )
@@ -149,7 +154,7 @@ def test_cd_keeps_float32(student):
 @exercise(
     "cd_gradient",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     mistakes=("cd_overflows",),
 )
 def test_cd_of_extreme_weights(student, inputs):
@@ -320,6 +325,72 @@ def cd_overflows(v_positive, v_negative, W, b, c):
     return dW, db, tf.reduce_mean(p, axis=0) - tf.reduce_mean(q, axis=0)
 
 
+@mistake("cd_gradient", kind="concept", hint="For c, too, the direction is data minus model.")
+def cd_hidden_bias_downhill(v_positive, v_negative, W, b, c):
+    p, q = tf.sigmoid(c + v_positive @ W), tf.sigmoid(c + v_negative @ W)
+    B, L = v_positive.shape[0], v_negative.shape[0]
+    dW = tf.transpose(v_positive) @ p / B - tf.transpose(v_negative) @ q / L
+    db = tf.reduce_mean(v_positive, axis=0) - tf.reduce_mean(v_negative, axis=0)
+    return dW, db, tf.reduce_mean(q, axis=0) - tf.reduce_mean(p, axis=0)
+
+
+@mistake(
+    "cd_gradient",
+    kind="scale",
+    hint="dW is a mean over the rows, as db and dc are: a product of matrices is a sum.",
+)
+def cd_weights_summed(v_positive, v_negative, W, b, c):
+    p, q = tf.sigmoid(c + v_positive @ W), tf.sigmoid(c + v_negative @ W)
+    dW = tf.transpose(v_positive) @ p - tf.transpose(v_negative) @ q
+    db = tf.reduce_mean(v_positive, axis=0) - tf.reduce_mean(v_negative, axis=0)
+    return dW, db, tf.reduce_mean(p, axis=0) - tf.reduce_mean(q, axis=0)
+
+
+@mistake(
+    "cd_gradient",
+    kind="concept",
+    hint="Here the tape goes through p(h|v), too. Differentiate the free energy, or hold p fixed.",
+)
+def cd_by_tape_through_probabilities(v_positive, v_negative, W, b, c):
+    W, b, c = (tf.convert_to_tensor(array) for array in (W, b, c))
+
+    def mean_energy(v):
+        p = tf.sigmoid(c + v @ W)
+        return tf.reduce_mean(-tf.linalg.matvec(v, b) - tf.reduce_sum((c + v @ W) * p, axis=1))
+
+    with tf.GradientTape() as tape:
+        tape.watch((W, b, c))
+        rise = mean_energy(v_negative) - mean_energy(v_positive)
+    return tape.gradient(rise, (W, b, c))
+
+
+@mistake(
+    "cd_gradient",
+    kind="concept",
+    hint="The negative samples enter as they are; no further half-step is made from them.",
+)
+def cd_negative_reconstructed(v_positive, v_negative, W, b, c):
+    p, q = tf.sigmoid(c + v_positive @ W), tf.sigmoid(c + v_negative @ W)
+    v_negative = tf.sigmoid(b + tf.matmul(q, W, transpose_b=True))
+    B, L = v_positive.shape[0], v_negative.shape[0]
+    dW = tf.transpose(v_positive) @ p / B - tf.transpose(v_negative) @ q / L
+    db = tf.reduce_mean(v_positive, axis=0) - tf.reduce_mean(v_negative, axis=0)
+    return dW, db, tf.reduce_mean(p, axis=0) - tf.reduce_mean(q, axis=0)
+
+
+@mistake(
+    "cd_gradient",
+    kind="scale",
+    hint="Each phase is divided by the number of its own rows, not both by their mean.",
+)
+def cd_over_the_mean_size(v_positive, v_negative, W, b, c):
+    size = (v_positive.shape[0] + v_negative.shape[0]) / 2
+    p, q = tf.sigmoid(c + v_positive @ W), tf.sigmoid(c + v_negative @ W)
+    dW = (tf.transpose(v_positive) @ p - tf.transpose(v_negative) @ q) / size
+    db = (tf.reduce_sum(v_positive, axis=0) - tf.reduce_sum(v_negative, axis=0)) / size
+    return dW, db, (tf.reduce_sum(p, axis=0) - tf.reduce_sum(q, axis=0)) / size
+
+
 @alternative("cd_gradient")
 def cd_by_tape(v_positive, v_negative, W, b, c):
     with tf.GradientTape() as tape:
@@ -419,3 +490,23 @@ def cd_by_signed_weights(v_positive, v_negative, W, b, c):
         db,
         tf.linalg.matvec(p, weight, transpose_a=True),
     )
+
+
+@alternative("cd_gradient")
+def cd_by_tape_with_variables(v_positive, v_negative, W, b, c):
+    parameters = [tf.Variable(array) for array in (W, b, c)]
+    with tf.GradientTape() as tape:
+        rise = tf.reduce_mean(rbm_free_energy(v_negative, *parameters))  # noqa: F821
+        rise -= tf.reduce_mean(rbm_free_energy(v_positive, *parameters))  # noqa: F821
+    return tape.gradient(rise, parameters)
+
+
+@alternative("cd_gradient")
+def cd_by_tape_of_the_energy(v_positive, v_negative, W, b, c):
+    p, q = p_h_given_v(v_positive, W, c), p_h_given_v(v_negative, W, c)  # noqa: F821
+    W, b, c = (tf.convert_to_tensor(array) for array in (W, b, c))
+    with tf.GradientTape() as tape:
+        tape.watch((W, b, c))
+        rise = tf.reduce_mean(rbm_energy(v_negative, q, W, b, c))  # noqa: F821
+        rise -= tf.reduce_mean(rbm_energy(v_positive, p, W, b, c))  # noqa: F821
+    return tape.gradient(rise, (W, b, c))

@@ -30,7 +30,13 @@ SHOWN_W *= np.float32(np.log(3))
 SHOWN_B, SHOWN_C = np.zeros(5, np.float32), np.zeros(3, np.float32)
 
 
-@exercise("p_h_given_v", points=1, visible=True, mistakes=("hidden_activation",))
+@exercise(
+    "p_h_given_v",
+    points=1,
+    depends_on=("rbm_energy", "rbm_free_energy"),
+    visible=True,
+    mistakes=("hidden_activation",),
+)
 def test_conditionals_shown_shape_dtype_and_range(student):
     """Both functions return one probability for each unit, in the dtype of the arguments."""
     p_hidden = student.p_h_given_v(SHOWN_V, SHOWN_W, SHOWN_C)
@@ -42,6 +48,7 @@ def test_conditionals_shown_shape_dtype_and_range(student):
 @exercise(
     "p_h_given_v",
     points=1,
+    depends_on=("rbm_energy", "rbm_free_energy"),
     visible=True,
     mistakes=("hidden_by_softmax", "hidden_given_the_opposite", "hidden_states_rounded"),
 )
@@ -54,6 +61,7 @@ def test_conditionals_shown_hidden_values(student):
 @exercise(
     "p_h_given_v",
     points=1,
+    depends_on=("rbm_energy", "rbm_free_energy"),
     mistakes=(
         "hidden_by_softmax",
         "hidden_given_the_opposite",
@@ -64,6 +72,7 @@ def test_conditionals_shown_hidden_values(student):
         "hidden_states_rounded",
         "hidden_in_float32",
         "hidden_mean_over_visible",
+        "hidden_bias_outside",
     ),
     note="Ratios of sums of the joint table of 32 x 8 states, float64.",
 )
@@ -77,6 +86,7 @@ def test_hidden_conditional_is_that_of_the_joint(student, inputs):
 @exercise(
     "p_h_given_v",
     points=1,
+    depends_on=("rbm_energy", "rbm_free_energy"),
     mistakes=(
         "visible_weights_reshaped",
         "visible_by_softmax",
@@ -84,6 +94,10 @@ def test_hidden_conditional_is_that_of_the_joint(student, inputs):
         "visible_states_drawn",
         "visible_scaled",
         "visible_through_w_twice",
+        "visible_without_transpose",
+        "visible_given_the_opposite",
+        "visible_of_the_first_row",
+        "visible_with_mean_bias",
     ),
     note="Ratios of sums of the joint table of 32 x 8 states, float64.",
 )
@@ -94,7 +108,12 @@ def test_visible_conditional_is_that_of_the_joint(student, inputs):
     expect(student.p_v_given_h(HIDDEN, W, b)).matches(table @ VISIBLE / table.sum(1)[:, None])
 
 
-@exercise("p_h_given_v", points=1, mistakes=("hidden_shares_the_batch", "hidden_by_batch_softmax"))
+@exercise(
+    "p_h_given_v",
+    points=1,
+    depends_on=("rbm_energy", "rbm_free_energy"),
+    mistakes=("hidden_shares_the_batch", "hidden_by_batch_softmax"),
+)
 def test_conditionals_of_each_row_stand_alone(student, inputs):
     """Each row of probabilities depends on that row of states only."""
     W, b, c = random_parameters(inputs)
@@ -106,7 +125,8 @@ def test_conditionals_of_each_row_stand_alone(student, inputs):
 @exercise(
     "p_h_given_v",
     points=1,
-    mistakes=("hidden_overflows", "visible_overflows"),
+    depends_on=("rbm_energy", "rbm_free_energy"),
+    mistakes=("hidden_overflows", "visible_overflows", "hidden_kept_off_the_ends"),
     note="float32, activations of +-800: the probabilities are 0 and 1 to machine precision.",
 )
 def test_conditionals_of_extreme_activations(student, inputs):
@@ -264,6 +284,61 @@ def visible_through_w_twice(h, W, b):
 def visible_overflows(h, W, b):
     weight = tf.exp(b + h @ tf.transpose(W))
     return weight / (1.0 + weight)
+
+
+@mistake(
+    "p_h_given_v",
+    kind="numerics",
+    hint="Return the probability itself, not one that is kept off 0 and 1.",
+)
+def hidden_kept_off_the_ends(v, W, c):
+    return tf.clip_by_value(tf.sigmoid(c + v @ W), 0.001, 0.999)
+
+
+@mistake("p_h_given_v", kind="concept", hint="The bias is added before the sigmoid, not after.")
+def hidden_bias_outside(v, W, c):
+    return tf.clip_by_value(tf.sigmoid(v @ W) + c, 0.0, 1.0)
+
+
+@mistake(
+    "p_h_given_v",
+    kind="axis",
+    hint="For h @ …, W has to be transposed: (B, H) @ (H, D).",
+    function="p_v_given_h",
+)
+def visible_without_transpose(h, W, b):
+    return tf.sigmoid(b + h @ W)
+
+
+@mistake(
+    "p_h_given_v",
+    kind="concept",
+    hint="This is the probability that the unit is off: check the sign in the sigmoid.",
+    function="p_v_given_h",
+)
+def visible_given_the_opposite(h, W, b):
+    return tf.sigmoid(-b - tf.matmul(h, W, transpose_b=True))
+
+
+@mistake(
+    "p_h_given_v",
+    kind="axis",
+    hint="Each row of h has probabilities of its own, not those of the first row.",
+    function="p_v_given_h",
+)
+def visible_of_the_first_row(h, W, b):
+    p = tf.sigmoid(b + tf.linalg.matvec(W, h[0]))
+    return tf.tile(p[tf.newaxis], (h.shape[0], 1))
+
+
+@mistake(
+    "p_h_given_v",
+    kind="axis",
+    hint="Each visible unit has a bias of its own, not the mean of all.",
+    function="p_v_given_h",
+)
+def visible_with_mean_bias(h, W, b):
+    return tf.sigmoid(tf.reduce_mean(b) + tf.matmul(h, W, transpose_b=True))
 
 
 @alternative("p_h_given_v")

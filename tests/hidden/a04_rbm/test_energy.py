@@ -56,6 +56,8 @@ def test_energy_shown_of_a_single_pair(student):
         "energy_half_interaction",
         "energy_of_hidden_probabilities",
         "energy_in_float32",
+        "energy_hidden_bias_sign",
+        "energy_as_weight",
     ),
     note="Random states and parameters, sizes 7, 5, 3, float64.",
 )
@@ -65,7 +67,16 @@ def test_energy_is_minus_the_three_sums(student, inputs):
     expect(student.rbm_energy(*case)).matches(rbm.rbm_energy(*case))
 
 
-@exercise("rbm_energy", points=1, mistakes=("energy_of_the_batch", "energy_as_column"))
+@exercise(
+    "rbm_energy",
+    points=1,
+    mistakes=(
+        "energy_of_the_batch",
+        "energy_as_column",
+        "energy_squeezed",
+        "energy_remembered_by_shape",
+    ),
+)
 def test_energy_of_each_row_stands_alone(student, inputs):
     """Each row has an energy of its own, which depends on that row only."""
     v, h, *parameters = random_case(inputs)
@@ -155,6 +166,39 @@ def energy_always_float64(v, h, W, b, c):
     return -tf.linalg.matvec(v, b) - tf.linalg.matvec(h, c) - tf.reduce_sum((v @ W) * h, axis=1)
 
 
+@mistake("rbm_energy", kind="concept", hint="The hidden biases have a minus sign, too.")
+def energy_hidden_bias_sign(v, h, W, b, c):
+    return -tf.linalg.matvec(v, b) + tf.linalg.matvec(h, c) - tf.reduce_sum((v @ W) * h, axis=1)
+
+
+@mistake("rbm_energy", kind="concept", hint="Return the energy itself, not exp(-E).")
+def energy_as_weight(v, h, W, b, c):
+    return tf.exp(
+        tf.linalg.matvec(v, b) + tf.linalg.matvec(h, c) + tf.reduce_sum((v @ W) * h, axis=1)
+    )
+
+
+@mistake(
+    "rbm_energy",
+    kind="axis",
+    hint="A batch of one row gives one energy of the shape (1,): tf.squeeze takes that axis, too.",
+)
+def energy_squeezed(v, h, W, b, c):
+    interaction = tf.reduce_sum((v @ W) * h, axis=1, keepdims=True)
+    return -tf.squeeze(v @ b[:, tf.newaxis] + h @ c[:, tf.newaxis] + interaction)
+
+
+@mistake(
+    "rbm_energy", kind="lazy", hint="Compute the energy of each call; remember none by its shape."
+)
+def energy_remembered_by_shape(v, h, W, b, c, known={}):  # noqa: B006
+    if v.shape not in known:
+        known[v.shape] = (
+            -tf.linalg.matvec(v, b) - tf.linalg.matvec(h, c) - tf.reduce_sum((v @ W) * h, axis=1)
+        )
+    return tf.cast(known[v.shape], v.dtype)
+
+
 @alternative("rbm_energy")
 def energy_by_einsum(v, h, W, b, c):
     interaction = tf.einsum("bi,ij,bj->b", v, W, h)
@@ -206,3 +250,27 @@ def energy_by_outer_products(v, h, W, b, c):
 def energy_in_numpy(v, h, W, b, c):
     v, h, W, b, c = (np.asarray(array) for array in (v, h, W, b, c))
     return tf.convert_to_tensor(-(v @ b) - h @ c - ((v @ W) * h).sum(1))
+
+
+@alternative("rbm_energy")
+def energy_in_numpy_as_it_is(v, h, W, b, c):
+    v, h, W, b, c = (np.asarray(array) for array in (v, h, W, b, c))
+    return -(v * b).sum(axis=1) - (h * (c + v @ W)).sum(axis=1)
+
+
+@alternative("rbm_energy")
+def energy_mapped_over_rows(v, h, W, b, c):
+    def one(pair):
+        x, y = pair
+        return -tf.tensordot(x, b, 1) - tf.tensordot(y, c + tf.linalg.matvec(W, x, True), 1)
+
+    return tf.map_fn(one, (v, h), fn_output_signature=W.dtype)
+
+
+@alternative("rbm_energy")
+def energy_with_biases_as_weights(v, h, W, b, c):
+    ones = tf.ones((tf.shape(v)[0], 1), W.dtype)
+    upper = tf.concat([W, b[:, tf.newaxis]], axis=1)
+    lower = tf.concat([c[tf.newaxis], tf.zeros((1, 1), W.dtype)], axis=1)
+    v, h = tf.concat([v, ones], axis=1), tf.concat([h, ones], axis=1)
+    return -tf.einsum("bi,ij,bj->b", v, tf.concat([upper, lower], axis=0), h)

@@ -74,6 +74,10 @@ def test_free_energy_shown_counts_hidden_states(student):
         "free_energy_without_hidden_bias",
         "free_energy_without_visible_bias",
         "free_energy_in_float32",
+        "free_energy_in_bits",
+        "free_energy_bias_outside",
+        "free_energy_with_relu",
+        "free_energy_of_drawn_hidden",
     ),
     note="The log-sum-exp of the energies of all 8 hidden states, float64.",
 )
@@ -104,7 +108,12 @@ def test_free_energy_of_each_row_stands_alone(student, inputs):
     "rbm_free_energy",
     points=1,
     depends_on=("rbm_energy",),
-    mistakes=("free_energy_detached", "free_energy_with_sigmoid", "fe_sign"),
+    mistakes=(
+        "free_energy_detached",
+        "free_energy_with_sigmoid",
+        "fe_sign",
+        "free_energy_through_numpy",
+    ),
 )
 def test_free_energy_has_the_right_gradient(student, inputs):
     """The derivative by W, b and c, which training needs, flows through the free energy."""
@@ -117,7 +126,7 @@ def test_free_energy_has_the_right_gradient(student, inputs):
     "rbm_free_energy",
     points=1,
     depends_on=("rbm_energy",),
-    mistakes=("free_energy_overflows", "free_energy_clipped"),
+    mistakes=("free_energy_overflows", "free_energy_clipped", "free_energy_with_epsilon"),
     note="Activations of +-800 overflow exp in float64, too; float32 as in training.",
 )
 def test_free_energy_of_extreme_activations(student, inputs):
@@ -278,6 +287,62 @@ def free_energy_detached(v, W, b, c):
     return tf.convert_to_tensor(-np.asarray(v) @ np.asarray(b) - hidden)
 
 
+@mistake(
+    "rbm_free_energy", kind="scale", hint="Logarithms are natural here: no division by log 2."
+)
+def free_energy_in_bits(v, W, b, c):
+    return -tf.linalg.matvec(v, b) - tf.reduce_sum(tf.nn.softplus(c + v @ W), 1) / np.log(2)
+
+
+@mistake(
+    "rbm_free_energy",
+    kind="concept",
+    hint="The hidden bias belongs inside softplus: c is added to the activation.",
+)
+def free_energy_bias_outside(v, W, b, c):
+    return -tf.linalg.matvec(v, b) - tf.reduce_sum(c + tf.nn.softplus(v @ W), axis=1)
+
+
+@mistake(
+    "rbm_free_energy",
+    kind="concept",
+    hint="A unit that is off still counts, with weight 1: softplus, not the positive part.",
+)
+def free_energy_with_relu(v, W, b, c):
+    return -tf.linalg.matvec(v, b) - tf.reduce_sum(tf.nn.relu(c + v @ W), axis=1)
+
+
+@mistake(
+    "rbm_free_energy",
+    kind="numerics",
+    hint="Stay with TensorFlow operations: no gradient flows through NumPy.",
+)
+def free_energy_through_numpy(v, W, b, c):
+    v, W, b, c = (np.asarray(array) for array in (v, W, b, c))
+    return tf.constant(-(v @ b) - np.logaddexp(0, c + v @ W).sum(axis=1))
+
+
+@mistake(
+    "rbm_free_energy",
+    kind="randomness",
+    hint="Sum over the hidden states; the energy with drawn ones is another number each time.",
+)
+def free_energy_of_drawn_hidden(v, W, b, c):
+    p = tf.sigmoid(c + v @ W)
+    h = tf.cast(tf.random.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+    return -tf.linalg.matvec(v, b) - tf.reduce_sum((c + v @ W) * h, axis=1)
+
+
+@mistake(
+    "rbm_free_energy",
+    kind="numerics",
+    hint="An epsilon inside the logarithm cuts large activations off; softplus needs none.",
+)
+def free_energy_with_epsilon(v, W, b, c):
+    p_off = 1.0 - tf.sigmoid(c + v @ W)
+    return -tf.linalg.matvec(v, b) + tf.reduce_sum(tf.math.log(p_off + 1e-8), axis=1)
+
+
 @alternative("rbm_free_energy")
 def free_energy_by_maximum(v, W, b, c):
     a = c + v @ W
@@ -338,3 +403,19 @@ def free_energy_by_the_energy(v, W, b, c):
     p = tf.sigmoid(c + v @ W)
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=p, logits=c + v @ W)
     return rbm_energy(v, p, W, b, c) - tf.reduce_sum(entropy, axis=1)  # noqa: F821
+
+
+@alternative("rbm_free_energy")
+def free_energy_by_log1p(v, W, b, c):
+    activation = tf.matmul(v, W) + c
+    softplus = tf.nn.relu(activation) + tf.math.log1p(tf.exp(-tf.abs(activation)))
+    return -tf.reduce_sum(v * b, axis=1) - tf.reduce_sum(softplus, axis=1)
+
+
+@alternative("rbm_free_energy")
+def free_energy_mapped_over_rows(v, W, b, c):
+    def one(row):
+        activation = c + tf.linalg.matvec(W, row, transpose_a=True)
+        return -tf.tensordot(row, b, 1) - tf.reduce_sum(tf.math.softplus(activation))
+
+    return tf.map_fn(one, v)

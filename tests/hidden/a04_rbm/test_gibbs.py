@@ -14,6 +14,7 @@ from autograder.checks import (
     sampling,
     tensorflow_rng,
 )
+from autograder.errors import CheckFailed
 from reference import rbm
 
 VISIBLE, HIDDEN = all_states(3), all_states(2)
@@ -47,6 +48,16 @@ def pairs(result, rows):
     return np.concatenate([v, h], axis=1)
 
 
+def dominoes(count):
+    """Returns W, b and c of a machine in which, for sure, one more unit falls in each sweep.
+
+    A hidden unit is on if and only if one of its two visible neighbours is; and the other way
+    round.
+    """
+    W = 1000.0 * (np.eye(count, count - 1) + np.eye(count, count - 1, k=-1))
+    return W, np.full(count, -500.0), np.full(count - 1, -500.0)
+
+
 # The visible checks: what the test cell of the notebook shows, on the same arrays.
 SHOWN_V = np.array(
     [[1, 0, 1, 0, 0], [0, 1, 1, 0, 1], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]], np.float32
@@ -58,7 +69,11 @@ SHOWN = SHOWN_W, np.zeros(5, np.float32), np.zeros(3, np.float32)
 
 
 @exercise(
-    "gibbs_k", points=1, depends_on=("p_h_given_v",), visible=True, mistakes=("states_as_bool",)
+    "gibbs_k",
+    points=1,
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
+    visible=True,
+    mistakes=("states_as_bool",),
 )
 def test_gibbs_shown_shapes_and_dtypes(student):
     """The result is a pair of states, in the shapes of the layers and the dtype of v0."""
@@ -70,7 +85,7 @@ def test_gibbs_shown_shapes_and_dtypes(student):
 @exercise(
     "gibbs_k",
     points=1,
-    depends_on=("p_h_given_v",),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     visible=True,
     mistakes=("visible_probabilities_returned", "hidden_probabilities_returned"),
 )
@@ -84,7 +99,7 @@ def test_gibbs_shown_states(student):
 @exercise(
     "gibbs_k",
     points=1,
-    depends_on=("p_h_given_v",),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     visible=True,
     mistakes=(
         "chain_stays",
@@ -106,7 +121,7 @@ def test_gibbs_shown_of_large_biases(student):
 @exercise(
     "gibbs_k",
     points=1,
-    depends_on=("p_h_given_v",),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     visible=True,
     mistakes=("global_generator", "numpy_generator"),
 )
@@ -121,7 +136,7 @@ def test_gibbs_shown_repeats_with_the_seed(student):
 @exercise(
     "gibbs_k",
     points=1,
-    depends_on=("p_h_given_v",),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     mistakes=("visible_probabilities_returned", "hidden_probabilities_returned", "states_as_bool"),
 )
 def test_gibbs_returns_states_of_zero_and_one(student, inputs):
@@ -137,7 +152,7 @@ def test_gibbs_returns_states_of_zero_and_one(student, inputs):
 @exercise(
     "gibbs_k",
     points=3,
-    depends_on=("p_h_given_v",),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     mistakes=(
         "half_step",
         "hidden_mean_field",
@@ -151,6 +166,11 @@ def test_gibbs_returns_states_of_zero_and_one(student, inputs):
         "last_hidden_rounded",
         "one_draw_for_all_rows",
         "one_draw_for_all_units",
+        "one_sweep_too_few",
+        "visible_of_the_sweep_before",
+        "both_layers_at_once",
+        "hidden_start_at_random",
+        "antithetic_rows",
     ),
     note="The law of (v_1, h_1) from each v_0: 8 x 32 cells, by enumeration or from 2,400 rows.",
 )
@@ -166,7 +186,7 @@ def test_one_sweep_has_the_law_of_the_model(student, stages):
 @exercise(
     "gibbs_k",
     points=2,
-    depends_on=("p_h_given_v",),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
     mistakes=(
         "probs_not_states",
         "half_step",
@@ -187,9 +207,40 @@ def test_two_sweeps_have_the_law_of_the_model(student, stages):
 
 @exercise(
     "gibbs_k",
-    points=2,
-    depends_on=("p_h_given_v",),
-    mistakes=("seed_inside", "global_generator", "numpy_generator"),
+    points=1,
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
+    mistakes=(
+        "two_sweeps_at_most",
+        "one_sweep_whatever_k",
+        "one_sweep_too_many",
+        "one_sweep_too_few",
+        "chain_stays",
+        "visible_of_the_sweep_before",
+    ),
+    note="No chance is left: activations are +-500 or more. k is 1, 4 and 7.",
+)
+def test_gibbs_makes_k_sweeps(student):
+    """In a machine where each sweep topples one more domino for sure, k of them fall."""
+    W, b, c = dominoes(10)
+    for k in (1, 4, 7):
+        result = student.gibbs_k(np.eye(10)[:1], W, b, c, k, tensorflow_rng)
+        v, h = expect(result).parts(2)
+        expect(v).array("B D", np.float64, B=1, D=10)
+        expect(h).array("B H", np.float64, B=1, H=9)
+        fallen = int(np.sum(np.asarray(v))) - 1
+        if fallen != k:
+            raise CheckFailed(
+                None, f"{fallen} of the dominoes fall", f"{k}, one in each sweep", v.call
+            )
+        expect(v).equals([np.arange(10) <= k])
+        expect(h).equals([np.arange(9) <= k])
+
+
+@exercise(
+    "gibbs_k",
+    points=1,
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v"),
+    mistakes=("seed_inside", "global_generator", "numpy_generator", "copy_of_the_generator"),
 )
 def test_gibbs_draws_from_the_generator(student, inputs):
     """All randomness comes from rng: the same state gives the same result, another a new one."""
@@ -453,6 +504,106 @@ def states_as_bool(v0, W, b, c, k, rng):
     return v, rng.uniform(p.shape, dtype=p.dtype) < p
 
 
+@mistake("gibbs_k", kind="lazy", hint="k sweeps are asked for, whatever k is.")
+def two_sweeps_at_most(v0, W, b, c, k, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    v = v0
+    for _ in range(min(k, 2)):
+        v = bernoulli(tf.sigmoid(b + bernoulli(tf.sigmoid(c + v @ W)) @ tf.transpose(W)))
+    return v, bernoulli(tf.sigmoid(c + v @ W))
+
+
+@mistake("gibbs_k", kind="concept", hint="Count the sweeps: here is one less than k.")
+def one_sweep_too_few(v0, W, b, c, k, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    v = v0
+    for _ in range(1, k):
+        v = bernoulli(tf.sigmoid(b + bernoulli(tf.sigmoid(c + v @ W)) @ tf.transpose(W)))
+    return v, bernoulli(tf.sigmoid(c + v @ W))
+
+
+@mistake(
+    "gibbs_k",
+    kind="concept",
+    hint="v_k and h_k belong together; these visible states are those of the sweep before.",
+)
+def visible_of_the_sweep_before(v0, W, b, c, k, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    v, h = v0, bernoulli(tf.sigmoid(c + v0 @ W))
+    for _ in range(k):
+        before = v
+        v = bernoulli(tf.sigmoid(b + h @ tf.transpose(W)))
+        h = bernoulli(tf.sigmoid(c + v @ W))
+    return before, h
+
+
+@mistake(
+    "gibbs_k",
+    kind="concept",
+    hint="Each draw uses the newest states: h is drawn given the new v, not the one before.",
+)
+def both_layers_at_once(v0, W, b, c, k, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    v, h = v0, bernoulli(tf.sigmoid(c + v0 @ W))
+    for _ in range(k):
+        new_v = bernoulli(tf.sigmoid(b + h @ tf.transpose(W)))
+        v, h = new_v, bernoulli(tf.sigmoid(c + v @ W))
+    return v, h
+
+
+@mistake("gibbs_k", kind="concept", hint="The first hidden states are drawn from p(h|v0), too.")
+def hidden_start_at_random(v0, W, b, c, k, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    h = bernoulli(0.5 * tf.ones((v0.shape[0], W.shape[1]), W.dtype))
+    for _ in range(k):
+        v = bernoulli(tf.sigmoid(b + h @ tf.transpose(W)))
+        h = bernoulli(tf.sigmoid(c + v @ W))
+    return v, h
+
+
+@mistake(
+    "gibbs_k",
+    kind="randomness",
+    hint="Each row needs random numbers of its own: u and 1 - u are not independent.",
+)
+def antithetic_rows(v0, W, b, c, k, rng):
+    def bernoulli(p):
+        half = rng.uniform(((p.shape[0] + 1) // 2, p.shape[1]), dtype=p.dtype)
+        return tf.cast(tf.concat([half, 1 - half], 0)[: p.shape[0]] < p, p.dtype)
+
+    v = v0
+    for _ in range(k):
+        v = bernoulli(tf.sigmoid(b + bernoulli(tf.sigmoid(c + v @ W)) @ tf.transpose(W)))
+    return v, bernoulli(tf.sigmoid(c + v @ W))
+
+
+@mistake(
+    "gibbs_k",
+    kind="randomness",
+    hint="Go on in the stream of rng: a generator made from a copy of its state starts again.",
+)
+def copy_of_the_generator(v0, W, b, c, k, rng):
+    rng = tf.random.Generator.from_state(tf.identity(rng.state), alg=rng.algorithm)
+
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    v = v0
+    for _ in range(k):
+        v = bernoulli(tf.sigmoid(b + bernoulli(tf.sigmoid(c + v @ W)) @ tf.transpose(W)))
+    return v, bernoulli(tf.sigmoid(c + v @ W))
+
+
 @alternative("gibbs_k")
 def gibbs_by_the_conditionals(v0, W, b, c, k, rng):
     v = v0
@@ -578,6 +729,73 @@ def gibbs_row_by_row(v0, W, b, c, k, rng):
         visible.append(v)
         hidden.append(h)
     return tf.constant(np.stack(visible), W.dtype), tf.constant(np.stack(hidden), W.dtype)
+
+
+@alternative("gibbs_k")
+def gibbs_with_gumbel_noise(v0, W, b, c, k, rng):
+    def gumbel(shape, dtype):
+        u = rng.uniform(shape, minval=np.finfo(dtype.as_numpy_dtype).tiny, dtype=dtype)
+        return -tf.math.log(-tf.math.log(u))
+
+    def bernoulli(logits):
+        on, off = (gumbel(logits.shape, logits.dtype) for _ in range(2))
+        return tf.cast(logits + on > off, logits.dtype)
+
+    for _ in range(k):
+        v0 = bernoulli(b + bernoulli(c + v0 @ W) @ tf.transpose(W))
+    return v0, bernoulli(c + v0 @ W)
+
+
+@alternative("gibbs_k")
+def gibbs_by_rounding_up(v0, W, b, c, k, rng):
+    def bernoulli(p):
+        return tf.math.ceil(p - rng.uniform(tf.shape(p), dtype=p.dtype))
+
+    v, h = v0, bernoulli(tf.sigmoid(c + v0 @ W))
+    for _ in range(k):
+        v = bernoulli(tf.sigmoid(b + h @ tf.transpose(W)))
+        h = bernoulli(tf.sigmoid(c + v @ W))
+    return [v, h]
+
+
+@alternative("gibbs_k")
+def gibbs_in_numpy_seeded_from_rng(v0, W, b, c, k, rng):
+    own = np.random.default_rng(int(rng.uniform_full_int((), dtype=tf.uint64)))
+    v, W, b, c = (np.asarray(array) for array in (v0, W, b, c))
+
+    def bernoulli(logits):
+        return (own.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(W.dtype)
+
+    h = bernoulli(c + v @ W)
+    for _ in range(k):
+        v = bernoulli(b + h @ W.T)
+        h = bernoulli(c + v @ W)
+    return v, h
+
+
+@alternative("gibbs_k")
+def gibbs_with_split_generators(v0, W, b, c, k, rng):
+    of_hidden, of_visible = rng.split(2)
+
+    def bernoulli(p, generator):
+        return tf.cast(generator.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    v, h = v0, bernoulli(tf.sigmoid(c + v0 @ W), of_hidden)
+    for _ in range(k):
+        v = bernoulli(tf.sigmoid(b + h @ tf.transpose(W)), of_visible)
+        h = bernoulli(tf.sigmoid(c + v @ W), of_hidden)
+    return v, h
+
+
+@alternative("gibbs_k")
+def gibbs_from_normal_noise(v0, W, b, c, k, rng):
+    def bernoulli(p):
+        u = 0.5 * tf.math.erfc(rng.normal(p.shape, dtype=p.dtype) / np.sqrt(2.0))
+        return tf.cast(u < p, p.dtype)
+
+    for _ in range(k):
+        v0 = bernoulli(tf.sigmoid(b + bernoulli(tf.sigmoid(c + v0 @ W)) @ tf.transpose(W)))
+    return v0, bernoulli(tf.sigmoid(c + v0 @ W))
 
 
 @near_miss("gibbs_k", effect="W 2 % too large")

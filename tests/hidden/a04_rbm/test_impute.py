@@ -17,6 +17,7 @@ from autograder.checks import (
     sampling,
     tensorflow_rng,
 )
+from autograder.errors import CheckFailed
 from reference import data, rbm
 
 VISIBLE = all_states(4)
@@ -50,6 +51,32 @@ def random_case(inputs, dtype=np.float64):
     return v, observed, *parameters
 
 
+# A register whose first unit wants to be on. In each sweep every unit, for sure, takes the state
+# that the unit before it had: a hidden unit hears the one before more loudly than the one after.
+REGISTER = (
+    np.array([[2800.0, 0, 0], [2000, 1200, 0], [0, 800, 400], [0, 0, 200]]),
+    np.array([200.0, -1600, -600, -100]),
+    np.array([-2400.0, -1000, -300]),
+)
+
+
+FIRST_OF_FOUR = np.array([True, False, False, False])
+
+
+def expect_order(scores, due):
+    """Holds that scores are in the order of `due`, each pair of them."""
+    count = len(due)
+    expect(scores).finite().array("B", np.asarray(scores).dtype, B=count)
+    rises, right = (
+        array[:, np.newaxis] > array[np.newaxis] for array in map(np.asarray, (scores, due))
+    )
+    wrong = int((right & ~rises).sum())
+    if wrong:
+        pairs = count * (count - 1) // 2
+        seen = f"{wrong} of {pairs} pairs of states are in the wrong order, or score the same"
+        raise CheckFailed(None, seen, "the less likely state scores higher", scores.call)
+
+
 @cache
 def trained_on_digits():
     """Returns the test digits, and W, b and c of a machine trained on the others."""
@@ -68,7 +95,13 @@ SHOWN_OBSERVED = np.array([[True, False, True], [False, True, True]] * 2)
 @exercise(
     "rbm_impute",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     visible=True,
     mistakes=("impute_overwrites_observed", "impute_sum_over_sweeps"),
 )
@@ -83,7 +116,13 @@ def test_impute_shown_keeps_what_is_observed(student):
 @exercise(
     "rbm_impute",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     visible=True,
     mistakes=("score_sign", "score_without_visible_bias"),
 )
@@ -91,37 +130,61 @@ def test_impute_shown_order_of_scores(student):
     """Without weights, a state scores the higher, the lower the sum of the biases that are on."""
     v = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 0, 1]], np.float32)
     b, c = np.array([1, 2, -3], np.float32), np.zeros(2, np.float32)
-    scores = student.rbm_anomaly_score(v, np.zeros((3, 2), np.float32), b, c)
-    expect(scores).finite().array("B", np.asarray(scores).dtype, B=4)
-    expect(np.argsort(scores)).equals([0, 2, 1, 3])
+    expect_order(student.rbm_anomaly_score(v, np.zeros((3, 2), np.float32), b, c), -(v @ b))
 
 
 @exercise(
     "rbm_impute",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     mistakes=(
         "impute_overwrites_observed",
         "impute_inverted_mask",
         "impute_sum_over_sweeps",
         "impute_in_float32",
+        "impute_starts_from_the_truth",
     ),
-    note="7 rows, of which one is observed in full and one not at all; float64.",
+    note="One row is observed in full and one not at all; float64. Then a register, whose entries "
+    "after a sweep show what the missing ones started from.",
 )
 def test_impute_leaves_observed_entries(student, inputs):
-    """Observed entries stay exactly what they are, row by row; the others lie between 0 and 1."""
+    """Observed entries stay exactly what they are; what v holds at the others plays no role."""
     v, observed, *parameters = random_case(inputs)
     filled = student.rbm_impute(v, observed, *parameters, 2, 3, tensorflow_rng)
     expect(filled).array("B D", np.float64, B=7, D=5).finite().within(0, 1)
     expect(filled[observed]).equals(v[observed])
+    # One sweep shifts the register by one: then it shows what the missing entries started from.
+    observed, follows = np.tile(FIRST_OF_FOUR, (40, 1)), []
+    for value in (0, 1):
+        v = np.where(observed, 0.0, value)
+        filled = student.rbm_impute(v, observed, *REGISTER, 0, 1, tensorflow_rng)
+        expect(filled).array("B D", np.float64, B=40, D=4).finite()
+        follows.append(bool(np.all(np.abs(filled[:, 2:] - value) < 1e-6)))
+    if all(follows):
+        seen = "the missing entries of the result follow what v holds there"
+        raise CheckFailed(None, seen, "they start as coin tosses, whatever v holds", filled.call)
 
 
 @exercise(
     "rbm_impute",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     mistakes=(
         "impute_clamps_only_at_the_end",
+        "impute_burn_in_not_held",
+        "impute_hidden_of_free_states",
         "impute_inverted_mask",
         "impute_one_mask_for_all",
         "impute_without_burn_in",
@@ -133,9 +196,13 @@ def test_impute_leaves_observed_entries(student, inputs):
         "impute_without_visible_bias",
         "impute_without_hidden_bias",
         "impute_rounded",
+        "impute_mean_over_rows",
+        "impute_keeps_one_too_few",
+        "impute_averages_mean_field",
     ),
     note="The mean over many rows of a 4 x 3 model, three patterns of missing entries; after 15 "
-    "sweeps the law is within 1e-4 of the conditional one, from any start.",
+    "sweeps the law is within 1e-4 of the conditional one, from any start. Then a register that "
+    "an observed 0 empties within 3 sweeps, if it is held: no chance there.",
 )
 def test_impute_has_the_conditional_mean(student, stages):
     """On average a missing entry becomes its expected value given the observed ones of its row."""
@@ -150,11 +217,21 @@ def test_impute_has_the_conditional_mean(student, stages):
     due = conditional_mean(ROWS, OBSERVED)[missing]
     sampling.expect_mean(filled, due, stages, bounds=(0, 1), replicates=4000)
 
+    off, observed = np.zeros((40, 4)), np.tile(FIRST_OF_FOUR, (40, 1))
+    emptied = student.rbm_impute(off, observed, *REGISTER, 3, 2, tensorflow_rng)
+    expect(emptied).array("B D", np.float64, B=40, D=4).finite().close(off)
+
 
 @exercise(
     "rbm_impute",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     mistakes=("impute_last_state", "impute_rounded", "impute_one_sweep_kept"),
     note="400 sweeps that count; the error of the reference has a standard deviation of 0.02, "
     "that of averaged states one of 0.03.",
@@ -171,23 +248,38 @@ def test_impute_averages_over_the_sweeps(student):
 @exercise(
     "rbm_impute",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     mistakes=("impute_seed_inside", "impute_global_generator", "impute_one_draw_for_all_rows"),
 )
 def test_impute_draws_from_the_generator(student, inputs):
     """All randomness comes from rng, and each row is drawn on its own."""
     v, observed, *parameters = random_case(inputs)
     v, observed = np.tile(v[1], (40, 1)), np.tile(observed[1], (40, 1))
-    arguments = v, observed, *parameters, 1, 1, tensorflow_rng
+    arguments = v, observed, *parameters, 1, 2, tensorflow_rng
     laws.expect_rng_contract(student.rbm_impute, arguments)
     filled = student.rbm_impute(*arguments)
-    expect(len(np.unique(filled, axis=0)) > 1).equals(True)
+    expect(filled).array("B D", np.float64, B=40, D=5)
+    if len(np.unique(np.asarray(filled), axis=0)) == 1:
+        seen = "40 equal rows become 40 equal results: are random numbers shared between rows?"
+        raise CheckFailed(None, seen, "each row is drawn on its own", filled.call)
 
 
 @exercise(
     "rbm_impute",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     mistakes=(
         "score_sign",
         "score_is_the_energy",
@@ -196,6 +288,8 @@ def test_impute_draws_from_the_generator(student, inputs):
         "score_without_hidden_bias",
         "score_within_the_batch",
         "score_as_column",
+        "score_of_the_visible_bias",
+        "score_is_the_log_probability",
     ),
     note="Any rising function of the free energy will do.",
 )
@@ -205,15 +299,19 @@ def test_impute_scores_in_the_order_of_the_free_energy(student):
         student.rbm_anomaly_score, batched=(VISIBLE[:7],), shared=(W, B, C)
     )
     scores = student.rbm_anomaly_score(VISIBLE, W, B, C)
-    expect(scores).finite().array("B", np.asarray(scores).dtype, B=16)
-    order = np.argsort(rbm.rbm_free_energy(VISIBLE, W, B, C))
-    expect(np.diff(scores[order]) > 0).equals([True] * 15)
+    expect_order(scores, rbm.rbm_free_energy(VISIBLE, W, B, C))
 
 
 @exercise(
     "rbm_impute",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k"),
+    depends_on=(
+        "rbm_energy",
+        "rbm_free_energy",
+        "p_h_given_v",
+        "gibbs_k",
+        "exact_log_partition",
+    ),
     mistakes=("score_sign",),
     note="The reference reaches 0.97.",
 )
@@ -620,9 +718,143 @@ def score_as_column(v, W, b, c):
     return rbm_free_energy(v, W, b, c)[:, tf.newaxis]  # noqa: F821
 
 
+@mistake(
+    "rbm_impute",
+    kind="concept",
+    hint="Start missing entries with coin tosses: what v holds there is unknown, or the truth.",
+)
+def impute_starts_from_the_truth(v, observed, W, b, c, n_burn, n_keep, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    v_sample, total = v, tf.zeros_like(v)
+    for sweep in range(n_burn + n_keep):
+        h = bernoulli(p_h_given_v(v_sample, W, c))  # noqa: F821
+        p = p_v_given_h(h, W, b)  # noqa: F821
+        v_sample = tf.where(observed, v, bernoulli(p))
+        if sweep >= n_burn:
+            total += p
+    return tf.where(observed, v, total / n_keep)
+
+
+@mistake(
+    "rbm_impute",
+    kind="concept",
+    hint="Put the observed entries back after each sweep, those of the burn-in included.",
+)
+def impute_burn_in_not_held(v, observed, W, b, c, n_burn, n_keep, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    v_sample = tf.where(observed, v, bernoulli(0.5 * tf.ones_like(v)))
+    v_sample, _ = gibbs_k(v_sample, W, b, c, max(n_burn, 1), rng)  # noqa: F821
+    total = tf.zeros_like(v)
+    for _ in range(n_keep):
+        v_sample = tf.where(observed, v, v_sample)
+        v_sample, _ = gibbs_k(v_sample, W, b, c, 1, rng)  # noqa: F821
+        total += v_sample
+    return tf.where(observed, v, total / n_keep)
+
+
+@mistake(
+    "rbm_impute",
+    kind="concept",
+    hint="The hidden states from gibbs_k belong to free visible states: draw h after you have put "
+    "the observed entries back.",
+)
+def impute_hidden_of_free_states(v, observed, W, b, c, n_burn, n_keep, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    v_sample = tf.where(observed, v, bernoulli(0.5 * tf.ones_like(v)))
+    total = tf.zeros_like(v)
+    for sweep in range(n_burn + n_keep):
+        v_sample, h = gibbs_k(v_sample, W, b, c, 1, rng)  # noqa: F821
+        v_sample = tf.where(observed, v, v_sample)
+        if sweep >= n_burn:
+            total += p_v_given_h(h, W, b)  # noqa: F821
+    return tf.where(observed, v, total / n_keep)
+
+
+@mistake("rbm_impute", kind="axis", hint="Average over the sweeps of each row, not over the rows.")
+def impute_mean_over_rows(v, observed, W, b, c, n_burn, n_keep, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    v_sample = tf.where(observed, v, bernoulli(0.5 * tf.ones_like(v)))
+    total = tf.zeros_like(v)
+    for sweep in range(n_burn + n_keep):
+        h = bernoulli(p_h_given_v(v_sample, W, c))  # noqa: F821
+        p = p_v_given_h(h, W, b)  # noqa: F821
+        v_sample = tf.where(observed, v, bernoulli(p))
+        if sweep >= n_burn:
+            total += tf.reduce_mean(p, axis=0)
+    return tf.where(observed, v, total / n_keep)
+
+
+@mistake(
+    "rbm_impute",
+    kind="concept",
+    hint="Add up one of the n_keep sweeps more: here are n_keep - 1, divided by n_keep.",
+)
+def impute_keeps_one_too_few(v, observed, W, b, c, n_burn, n_keep, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    v_sample = tf.where(observed, v, bernoulli(0.5 * tf.ones_like(v)))
+    total = tf.zeros_like(v)
+    for sweep in range(n_burn + n_keep):
+        h = bernoulli(p_h_given_v(v_sample, W, c))  # noqa: F821
+        p = p_v_given_h(h, W, b)  # noqa: F821
+        v_sample = tf.where(observed, v, bernoulli(p))
+        if sweep > n_burn:
+            total += p
+    return tf.where(observed, v, total / n_keep)
+
+
+@mistake(
+    "rbm_impute",
+    kind="concept",
+    hint="Average p(v|h) for drawn hidden states; that of their probabilities is another number.",
+)
+def impute_averages_mean_field(v, observed, W, b, c, n_burn, n_keep, rng):
+    def bernoulli(p):
+        return tf.cast(rng.uniform(tf.shape(p), dtype=p.dtype) < p, p.dtype)
+
+    v_sample = tf.where(observed, v, bernoulli(0.5 * tf.ones_like(v)))
+    total = tf.zeros_like(v)
+    for sweep in range(n_burn + n_keep):
+        p_hidden = p_h_given_v(v_sample, W, c)  # noqa: F821
+        p = p_v_given_h(bernoulli(p_hidden), W, b)  # noqa: F821
+        v_sample = tf.where(observed, v, bernoulli(p))
+        if sweep >= n_burn:
+            total += p_v_given_h(p_hidden, W, b)  # noqa: F821
+    return tf.where(observed, v, total / n_keep)
+
+
+@mistake(
+    "rbm_impute",
+    kind="concept",
+    hint="The hidden units belong into the score: b alone does not know what goes together.",
+    function="rbm_anomaly_score",
+)
+def score_of_the_visible_bias(v, W, b, c):
+    return -tf.linalg.matvec(v, b)
+
+
+@mistake(
+    "rbm_impute",
+    kind="concept",
+    hint="This is log p(v): high for what is likely. A high score means strange.",
+    function="rbm_anomaly_score",
+)
+def score_is_the_log_probability(v, W, b, c):
+    return -rbm_free_energy(v, W, b, c) - exact_log_partition(W, b, c)  # noqa: F821
+
+
 @alternative("rbm_impute")
 def impute_by_gibbs_steps(v, observed, W, b, c, n_burn, n_keep, rng):
-    sample, kept = v, []
+    sample, kept = tf.where(observed, v, tf.round(rng.uniform(v.shape, dtype=v.dtype))), []
     for _ in range(n_burn + n_keep):
         proposal, _ = gibbs_k(sample, W, b, c, 1, rng)  # noqa: F821
         sample = tf.where(observed, v, proposal)

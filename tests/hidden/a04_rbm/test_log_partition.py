@@ -1,5 +1,7 @@
 """Exercise 7: the exact log of the partition function."""
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 from scipy.special import logsumexp
@@ -34,7 +36,7 @@ SHOWN = tuple(np.zeros(shape, np.float32) for shape in ((5, 3), 5, 3))
 @exercise(
     "exact_log_partition",
     points=1,
-    depends_on=("rbm_free_energy",),
+    depends_on=("rbm_energy", "rbm_free_energy"),
     visible=True,
     mistakes=("log_partition_as_array",),
 )
@@ -46,7 +48,7 @@ def test_log_partition_shown_shape_and_dtype(student):
 @exercise(
     "exact_log_partition",
     points=1,
-    depends_on=("rbm_free_energy",),
+    depends_on=("rbm_energy", "rbm_free_energy"),
     visible=True,
     mistakes=(
         "log_partition_mean_over_states",
@@ -63,7 +65,7 @@ def test_log_partition_shown_counts_pairs_of_states(student):
 @exercise(
     "exact_log_partition",
     points=2,
-    depends_on=("rbm_free_energy",),
+    depends_on=("rbm_energy", "rbm_free_energy"),
     mistakes=(
         "log_partition_sign",
         "log_partition_mean_over_states",
@@ -75,12 +77,20 @@ def test_log_partition_shown_counts_pairs_of_states(student):
         "log_partition_of_independent_units",
         "log_partition_in_float32",
         "log_partition_as_array",
+        "log_partition_square_the_wrong_way",
+        "log_partition_not_of_equal_layers",
+        "log_partition_exchanged_by_reshape",
+        "log_partition_of_spins",
+        "log_partition_from_a_sample",
+        "log_partition_maximum_lost",
+        "log_partition_is_z",
     ),
-    note="All 256 pairs of states, float64, once with each layer the smaller one.",
+    note="All pairs of states, float64: with each layer the smaller one, with layers of one size, "
+    "and with a single hidden unit.",
 )
 def test_log_partition_counts_every_pair_of_states(student, inputs):
     """The log of Z is that of the sum of exp(-E(v, h)) over all visible and all hidden states."""
-    for sizes in ((5, 3), (3, 5)):
+    for sizes in ((5, 3), (3, 5), (4, 4), (4, 1)):
         parameters = random_parameters(inputs, *sizes)
         due = log_sum_over_pairs(*parameters)
         expect(student.exact_log_partition(*parameters)).matches(due)
@@ -90,7 +100,7 @@ def test_log_partition_counts_every_pair_of_states(student, inputs):
 @exercise(
     "exact_log_partition",
     points=1,
-    depends_on=("rbm_free_energy",),
+    depends_on=("rbm_energy", "rbm_free_energy"),
     mistakes=("logz_wrong_side",),
     note="2**12 hidden states; 2**64 visible ones could never be summed.",
 )
@@ -104,7 +114,7 @@ def test_log_partition_sums_over_few_hidden_units(student, inputs):
 @exercise(
     "exact_log_partition",
     points=1,
-    depends_on=("rbm_free_energy",),
+    depends_on=("rbm_energy", "rbm_free_energy"),
     mistakes=("log_partition_always_over_hidden",),
     note="2**9 visible states; 2**40 hidden ones could never be summed.",
 )
@@ -118,7 +128,7 @@ def test_log_partition_sums_over_few_visible_units(student, inputs):
 @exercise(
     "exact_log_partition",
     points=1,
-    depends_on=("rbm_free_energy",),
+    depends_on=("rbm_energy", "rbm_free_energy"),
     mistakes=("log_partition_mean_over_states", "log_partition_of_best_state"),
 )
 def test_log_partition_of_unconnected_units(student, inputs):
@@ -131,8 +141,12 @@ def test_log_partition_of_unconnected_units(student, inputs):
 @exercise(
     "exact_log_partition",
     points=1,
-    depends_on=("rbm_free_energy",),
-    mistakes=("log_partition_overflows", "log_partition_clipped"),
+    depends_on=("rbm_energy", "rbm_free_energy"),
+    mistakes=(
+        "log_partition_overflows",
+        "log_partition_clipped",
+        "log_partition_naive_softplus",
+    ),
     note="Parameters 20 times as large, in float32.",
 )
 def test_log_partition_of_large_weights(student, inputs):
@@ -316,6 +330,113 @@ def log_partition_as_array(W, b, c):
     return tf.reduce_logsumexp(rows, axis=0, keepdims=True)
 
 
+@mistake(
+    "exact_log_partition",
+    kind="axis",
+    hint="Where both layers have the same size W still has its rows for v: with the states of one "
+    "layer, W or its transpose, not either.",
+)
+def log_partition_square_the_wrong_way(W, b, c):
+    D, H = W.shape
+    size, small, large = (D, b, c) if D <= H else (H, c, b)
+    states = tf.constant(list(itertools.product((0.0, 1.0), repeat=size)), W.dtype)
+    activation = large + states @ (W if D < H else tf.transpose(W))
+    terms = tf.linalg.matvec(states, small) + tf.reduce_sum(tf.nn.softplus(activation), axis=1)
+    return tf.reduce_logsumexp(terms)
+
+
+@mistake(
+    "exact_log_partition",
+    kind="axis",
+    hint="Where both layers have the same size, enumerate either of them.",
+)
+def log_partition_not_of_equal_layers(W, b, c):
+    D, H = W.shape
+    if D < H:
+        W, b, c = tf.transpose(W), c, b
+        size = D
+    if H < D:
+        size = H
+    states = tf.constant(list(itertools.product((0.0, 1.0), repeat=size)), W.dtype)
+    activation = b + tf.matmul(states, W, transpose_b=True)
+    terms = tf.linalg.matvec(states, c) + tf.reduce_sum(tf.nn.softplus(activation), axis=1)
+    return tf.reduce_logsumexp(terms)
+
+
+@mistake(
+    "exact_log_partition",
+    kind="axis",
+    hint="To exchange the layers, transpose W: a reshape mixes up its entries.",
+)
+def log_partition_exchanged_by_reshape(W, b, c):
+    if W.shape[0] < W.shape[1]:
+        W, b, c = tf.reshape(W, (W.shape[1], W.shape[0])), c, b
+    states = tf.constant(list(itertools.product((0.0, 1.0), repeat=W.shape[1])), W.dtype)
+    activation = b + tf.matmul(states, W, transpose_b=True)
+    terms = tf.linalg.matvec(states, c) + tf.reduce_sum(tf.nn.softplus(activation), axis=1)
+    return tf.reduce_logsumexp(terms)
+
+
+@mistake("exact_log_partition", kind="concept", hint="Units are 0 or 1 here, not -1 or 1.")
+def log_partition_of_spins(W, b, c):
+    if W.shape[0] < W.shape[1]:
+        W, b, c = tf.transpose(W), c, b
+    states = tf.constant(list(itertools.product((-1.0, 1.0), repeat=W.shape[1])), W.dtype)
+    activation = b + tf.matmul(states, W, transpose_b=True)
+    terms = tf.linalg.matvec(states, c) + tf.reduce_sum(tf.nn.softplus(activation), axis=1)
+    return tf.reduce_logsumexp(terms)
+
+
+@mistake(
+    "exact_log_partition",
+    kind="numerics",
+    hint="log(1 + exp(a)) is infinite for large a: tf.nn.softplus is not.",
+)
+def log_partition_naive_softplus(W, b, c):
+    if W.shape[0] < W.shape[1]:
+        W, b, c = tf.transpose(W), c, b
+    states = tf.constant(list(itertools.product((0.0, 1.0), repeat=W.shape[1])), W.dtype)
+    activation = b + tf.matmul(states, W, transpose_b=True)
+    softplus = tf.math.log(1.0 + tf.exp(activation))
+    return tf.reduce_logsumexp(tf.linalg.matvec(states, c) + tf.reduce_sum(softplus, axis=1))
+
+
+@mistake(
+    "exact_log_partition",
+    kind="concept",
+    hint="The sum runs over all states of the layer, not over a sample of them.",
+)
+def log_partition_from_a_sample(W, b, c):
+    n_visible = W.shape[0]
+    v = tf.cast(tf.random.uniform((20000, n_visible)) < 0.5, W.dtype)
+    log_mean = tf.reduce_logsumexp(-rbm_free_energy(v, W, b, c)) - np.log(20000)  # noqa: F821
+    return log_mean + n_visible * np.log(2)
+
+
+@mistake(
+    "exact_log_partition",
+    kind="numerics",
+    hint="What was subtracted before the exponential has to be added again after the logarithm.",
+)
+def log_partition_maximum_lost(W, b, c):
+    if W.shape[0] < W.shape[1]:
+        W, b, c = tf.transpose(W), c, b
+    states = tf.constant(list(itertools.product((0.0, 1.0), repeat=W.shape[1])), W.dtype)
+    activation = b + tf.matmul(states, W, transpose_b=True)
+    terms = tf.linalg.matvec(states, c) + tf.reduce_sum(tf.nn.softplus(activation), axis=1)
+    return tf.math.log(tf.reduce_sum(tf.exp(terms - tf.reduce_max(terms))))
+
+
+@mistake("exact_log_partition", kind="concept", hint="This is Z itself: log Z is asked for.")
+def log_partition_is_z(W, b, c):
+    if W.shape[0] < W.shape[1]:
+        W, b, c = tf.transpose(W), c, b
+    states = tf.constant(list(itertools.product((0.0, 1.0), repeat=W.shape[1])), W.dtype)
+    activation = b + tf.matmul(states, W, transpose_b=True)
+    terms = tf.linalg.matvec(states, c) + tf.reduce_sum(tf.nn.softplus(activation), axis=1)
+    return tf.reduce_sum(tf.exp(terms))
+
+
 @alternative("exact_log_partition")
 def log_partition_by_bits(W, b, c):
     if W.shape[0] < W.shape[1]:
@@ -391,3 +512,54 @@ def log_partition_in_float64_inside(W, b, c):
     h = np.array([list(np.binary_repr(n, len(c))) for n in range(2 ** len(c))], float)
     rows = h @ c + np.logaddexp(0, b + h @ W.T).sum(1)
     return tf.constant(rows.max() + np.log(np.exp(rows - rows.max()).sum()), dtype)
+
+
+@alternative("exact_log_partition")
+def log_partition_as_numpy_scalar(W, b, c):
+    W, b, c = (np.asarray(array) for array in (W, b, c))
+    if len(b) < len(c):
+        W, b, c = W.T, c, b
+    numbers = np.arange(2 ** len(c))[:, np.newaxis]
+    states = (numbers >> np.arange(len(c)) & 1).astype(W.dtype)
+    terms = states @ c + np.logaddexp(0, b + states @ W.T).sum(axis=1)
+    return terms.max() + np.log(np.exp(terms - terms.max()).sum())
+
+
+@alternative("exact_log_partition")
+def log_partition_by_the_free_energy(W, b, c):
+    if W.shape[0] < W.shape[1]:
+        W, b, c = tf.transpose(W), c, b
+    states = tf.constant(list(itertools.product((0.0, 1.0), repeat=W.shape[1])), W.dtype)
+    return tf.reduce_logsumexp(-rbm_free_energy(states, tf.transpose(W), c, b))  # noqa: F821
+
+
+@alternative("exact_log_partition")
+def log_partition_in_gray_code(W, b, c):
+    dtype = W.dtype
+    W, b, c = (np.asarray(array, np.float64) for array in (W, b, c))
+    if len(b) < len(c):
+        W, b, c = W.T, c, b
+    activation, bias, on = b.copy(), 0.0, np.zeros(len(c), bool)
+    log_z = np.logaddexp(0, activation).sum()
+    for number in range(1, 2 ** len(c)):
+        unit = (number & -number).bit_length() - 1
+        on[unit] = not on[unit]
+        sign = 1.0 if on[unit] else -1.0
+        activation += sign * W[:, unit]
+        bias += sign * c[unit]
+        log_z = np.logaddexp(log_z, bias + np.logaddexp(0, activation).sum())
+    return tf.constant(log_z, dtype)
+
+
+@alternative("exact_log_partition")
+def log_partition_by_recursion(W, b, c):
+    if W.shape[0] < W.shape[1]:
+        return exact_log_partition(tf.transpose(W), c, b)  # noqa: F821
+
+    def log_sum(unit, activation):
+        if unit == W.shape[1]:
+            return tf.reduce_sum(tf.nn.softplus(activation), axis=-1)
+        off, on = log_sum(unit + 1, activation), log_sum(unit + 1, activation + W[:, unit])
+        return tf.reduce_logsumexp(tf.stack([off, on + c[unit]]), axis=0)
+
+    return log_sum(0, b)

@@ -15,6 +15,7 @@ from autograder.checks import (
     sampling,
     tensorflow_rng,
 )
+from autograder.errors import CheckFailed
 from reference import data, rbm
 
 VISIBLE, HIDDEN = all_states(3), all_states(2)
@@ -32,6 +33,16 @@ def random_case(inputs, dtype=np.float64):
     states = inputs.integers(0, 2, (4, 5)), inputs.integers(0, 2, (7, 5))
     parameters = tuple(array.astype(dtype) for array in parameters)
     return parameters, *(array.astype(dtype) for array in states)
+
+
+def dominoes(count):
+    """Returns W, b and c of a machine in which, for sure, one more unit falls in each sweep.
+
+    A hidden unit is on if and only if one of its two visible neighbours is; and the other way
+    round.
+    """
+    W = 1000.0 * (np.eye(count, count - 1) + np.eye(count, count - 1, k=-1))
+    return W, np.full(count, -500.0), np.full(count - 1, -500.0)
 
 
 def law_of_states(probabilities, states):
@@ -63,9 +74,9 @@ SHOWN_CHAIN = np.array([[0, 0, 1], [1, 1, 1], [0, 1, 1], [0, 0, 1]], np.float32)
 @exercise(
     "pcd_step",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
     visible=True,
-    mistakes=("pcd_chain_of_probabilities", "pcd_chain_of_booleans"),
+    mistakes=("pcd_chain_of_probabilities", "pcd_chain_of_booleans", "pcd_four_results"),
 )
 def test_pcd_shown_shapes_and_states(student):
     """The result is new parameters and a new chain of zeros and ones, in the shapes given."""
@@ -79,7 +90,7 @@ def test_pcd_shown_shapes_and_states(student):
 @exercise(
     "pcd_step",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
     visible=True,
     mistakes=("pcd_without_learning_rate",),
 )
@@ -94,7 +105,7 @@ def test_pcd_shown_without_learning(student):
 @exercise(
     "pcd_step",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
     visible=True,
     mistakes=("pcd_downhill", "pcd_only_weights"),
 )
@@ -111,7 +122,7 @@ def test_pcd_shown_step_of_the_visible_bias(student):
 @exercise(
     "pcd_step",
     points=2,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
     mistakes=(
         "through_chain",
         "pcd_restart_from_data",
@@ -127,6 +138,8 @@ def test_pcd_shown_step_of_the_visible_bias(student):
         "pcd_weight_decay",
         "pcd_as_many_chains_as_data",
         "pcd_in_float32",
+        "pcd_returns_the_changes",
+        "pcd_without_hidden_bias",
     ),
     note="An identity between the results of one call; 4 chains, 7 rows of data, k = 2, float64. "
     "tf.cast turns a Python float into float32 on its way to float64: 1/4 is exact there, and "
@@ -147,18 +160,29 @@ def test_pcd_steps_along_the_cd_gradient(student, inputs):
 @exercise(
     "pcd_step",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
     mistakes=(
         "pcd_restart_from_data",
         "pcd_chain_moves_after_the_update",
         "pcd_one_sweep_whatever_k",
         "pcd_chain_stays",
         "pcd_one_draw_for_all_chains",
+        "pcd_two_sweeps_at_most",
+        "pcd_another_sweep_at_the_end",
     ),
-    note="The law of the chain from each state, k = 2 and a large step: 8 x 8 cells.",
+    note="The law of the chain from each state, k = 2 and a large step: 8 x 8 cells. First a "
+    "machine where each sweep topples one more domino for sure, k = 5.",
 )
 def test_pcd_chain_follows_the_old_parameters(student, stages):
     """The chain moves on from its own states by k sweeps, with the parameters before the step."""
+    first = np.eye(8)[:1]
+    result = student.pcd_step(dominoes(8), first, np.ones((3, 8)), 5, 0.0, tensorflow_rng)
+    toppled = stepped(result)[1]
+    expect(toppled).array("L D", np.float64, L=1, D=8)
+    fallen = int(np.sum(np.asarray(toppled))) - 1
+    if fallen != 5:
+        seen = f"in a machine where each sweep topples one domino, {fallen} of them fall"
+        raise CheckFailed(None, seen, "5, one in each of k = 5 sweeps", toppled.call)
 
     def step(chain, rng=tensorflow_rng):
         moved = stepped(student.pcd_step((W, B, C), chain, BATCH, 2, 2.5, rng))[1]
@@ -171,23 +195,29 @@ def test_pcd_chain_follows_the_old_parameters(student, stages):
 @exercise(
     "pcd_step",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
     mistakes=(
         "pcd_restart_from_data",
         "pcd_chain_stays",
         "pcd_restart_at_random",
         "pcd_one_chain_from_data",
+        "pcd_from_data_if_sizes_agree",
+        "pcd_clips_parameters",
     ),
     note="Where a chain begins anew, or from the data, two steps are no two sweeps. First a model "
-    "that copies each state shows whether each single chain goes on from its own.",
+    "that copies each state shows whether each single chain goes on from its own, also with as "
+    "many chains as data, and whether large parameters stay as they are.",
 )
 def test_pcd_two_steps_are_two_sweeps(student, stages):
     """At learning rate 0, two steps with k = 1 move the chain like one step with k = 2."""
     # A model whose hidden units copy the visible ones, and back: each state stays where it is.
     copying = 1000 * np.eye(3), np.full(3, -500.0), np.full(3, -500.0)
-    rng = tensorflow_rng
-    chain = stepped(student.pcd_step(copying, VISIBLE, 1 - VISIBLE[:5], 1, 0.0, rng))[1]
-    expect(chain).array("L D", np.float64, L=8, D=3).equals(VISIBLE)
+    for batch in (1 - VISIBLE[:5], 1 - VISIBLE):
+        result = student.pcd_step(copying, VISIBLE, batch, 1, 0.0, tensorflow_rng)
+        parameters, chain = stepped(result)
+        expect(chain).array("L D", np.float64, L=8, D=3).equals(VISIBLE)
+        for seen, old in zip(parameters, copying, strict=True):
+            expect(seen).equals(old)
 
     def steps(chain, rng=tensorflow_rng):
         for _ in range(2):
@@ -200,19 +230,19 @@ def test_pcd_two_steps_are_two_sweeps(student, stages):
 
 @probe
 def variables_after_a_step(student, parameters, chain, batch, rng):
-    """Gives variables to a step; returns what they hold afterwards, and whether it is new."""
+    """Gives variables to a step; returns what they hold afterwards, and which come back."""
     given = [tf.Variable(array) for array in (*parameters, chain)]
-    new, moved = student.pcd_step(tuple(given[:3]), given[3], batch, 1, 0.3, rng)
+    returned = tf.nest.flatten(student.pcd_step(tuple(given[:3]), given[3], batch, 1, 0.3, rng))
     return {
         "after": [variable.numpy() for variable in given],
-        "same": np.array([one is other for one, other in zip([*new, moved], given, strict=True)]),
+        "back": np.array([any(old is new for new in returned) for old in given]),
     }
 
 
 @exercise(
     "pcd_step",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
     mistakes=("pcd_assigns_variables",),
     note="Parameters and chain are given as tf.Variable.",
 )
@@ -220,15 +250,26 @@ def test_pcd_leaves_what_it_is_given(student, inputs):
     """Given variables stay as they are; the new parameters and the new chain are new objects."""
     parameters, chain, batch = random_case(inputs)
     found = variables_after_a_step(student, parameters, chain, batch, tensorflow_rng)
-    for seen, old in zip(found["after"], (*parameters, chain), strict=True):
-        expect(seen).equals(old)
-    expect(found["same"]).equals([False] * 4)
+    given = zip(
+        ("W", "b", "c", "chain"),
+        (*parameters, chain),
+        found["after"],
+        np.asarray(found["back"]),
+        strict=True,
+    )
+    for name, before, after, comes_back in given:
+        if not np.array_equal(before, after):
+            seen = f"{name}, given as a variable, holds other numbers after the call"
+            raise CheckFailed(None, seen, "nothing given is changed: no `assign`", None)
+        if comes_back:
+            seen = f"the very variable that was given as {name} is returned"
+            raise CheckFailed(None, seen, "new tensors", None)
 
 
 @exercise(
     "pcd_step",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
     mistakes=("pcd_seed_inside", "pcd_global_generator"),
 )
 def test_pcd_draws_from_the_generator(student, inputs):
@@ -240,17 +281,17 @@ def test_pcd_draws_from_the_generator(student, inputs):
 
 
 @probe
-def trained(student, parameters, chain, batch, rates, rng):
-    """Returns the parameters after one step for each learning rate, on the same data."""
-    for rate in np.asarray(rates):
-        parameters, chain = student.pcd_step(parameters, chain, batch, 1, float(rate), rng)
-    return list(parameters)
+def trained(student, parameters, chain, batch, rate, steps, rng):
+    """Returns parameters and chain after some steps on the same data."""
+    for _ in range(steps):
+        parameters, chain = student.pcd_step(parameters, chain, batch, 1, rate, rng)
+    return list(parameters), chain
 
 
 @exercise(
     "pcd_step",
     points=1,
-    depends_on=("rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
+    depends_on=("rbm_energy", "rbm_free_energy", "p_h_given_v", "gibbs_k", "cd_gradient"),
     mistakes=("pcd_downhill",),
     note="Exact log-likelihood of bars and stripes, 20 hidden units, 300 chains, 200 steps. Over "
     "10 seeds the reference reaches -3.10 with a standard deviation of 0.06, CD-1 -3.74; "
@@ -261,10 +302,14 @@ def test_pcd_learns_bars_and_stripes(student, inputs):
     patterns, _ = data.bars_and_stripes(3)
     start = 0.3 * inputs.normal(size=(9, 20)), np.zeros(9), np.zeros(20)
     chain = inputs.integers(0, 2, (300, 9)).astype(float)
-    rates = 1.5 * (1 - np.arange(200) / 200)
-    parameters = trained(student, start, chain, patterns, rates, tensorflow_rng)
-    for seen, old in zip(expect(parameters).parts(3), start, strict=True):
-        expect(seen).array(old.shape, np.float64).finite()
+    parameters = start
+    # Few rates, since a compiled step is traced anew for each; few steps a probe, for slow ones.
+    for rate, steps in ((1.5, 40), (1.2, 40), (0.9, 40), (0.6, 40), (0.3, 20), (0.1, 20)):
+        result = trained(student, parameters, chain, patterns, rate, steps, tensorflow_rng)
+        parameters, chain = stepped(result)
+        for seen, old in zip(parameters, start, strict=True):
+            expect(seen).array(old.shape, np.float64).finite()
+        expect(chain).array("L D", np.float64, L=300, D=9)
     log_prob = rbm.rbm_log_prob(patterns, *(np.asarray(array) for array in parameters))
     expect(float(np.mean(log_prob))).within(-3.5, 0)
 
@@ -547,6 +592,72 @@ def pcd_chain_of_booleans(parameters, chain, v_batch, k, learning_rate, rng):
     return new, chain > 0.5
 
 
+@mistake("pcd_step", kind="lazy", hint="The chain makes k sweeps, whatever k is.")
+def pcd_two_sweeps_at_most(parameters, chain, v_batch, k, learning_rate, rng):
+    chain, _ = gibbs_k(chain, *parameters, min(k, 2), rng)  # noqa: F821
+    directions = cd_gradient(v_batch, chain, *parameters)  # noqa: F821
+    new = tuple(p + learning_rate * d for p, d in zip(parameters, directions, strict=True))
+    return new, chain
+
+
+@mistake(
+    "pcd_step",
+    kind="concept",
+    hint="The chain goes on from its own states, also where it has as many rows as the batch.",
+)
+def pcd_from_data_if_sizes_agree(parameters, chain, v_batch, k, learning_rate, rng):
+    start = v_batch if v_batch.shape == chain.shape else chain
+    chain, _ = gibbs_k(start, *parameters, k, rng)  # noqa: F821
+    directions = cd_gradient(v_batch, chain, *parameters)  # noqa: F821
+    new = tuple(p + learning_rate * d for p, d in zip(parameters, directions, strict=True))
+    return new, chain
+
+
+@mistake("pcd_step", kind="concept", hint="The rule is a plain step; it clips no parameters.")
+def pcd_clips_parameters(parameters, chain, v_batch, k, learning_rate, rng):
+    chain, _ = gibbs_k(chain, *parameters, k, rng)  # noqa: F821
+    directions = cd_gradient(v_batch, chain, *parameters)  # noqa: F821
+    new = tuple(p + learning_rate * d for p, d in zip(parameters, directions, strict=True))
+    return tuple(tf.clip_by_value(p, -5.0, 5.0) for p in new), chain
+
+
+@mistake(
+    "pcd_step",
+    kind="concept",
+    hint="Return the chain that the negative phase used; it needs no further sweep.",
+)
+def pcd_another_sweep_at_the_end(parameters, chain, v_batch, k, learning_rate, rng):
+    chain, _ = gibbs_k(chain, *parameters, k, rng)  # noqa: F821
+    directions = cd_gradient(v_batch, chain, *parameters)  # noqa: F821
+    new = tuple(p + learning_rate * d for p, d in zip(parameters, directions, strict=True))
+    return new, gibbs_k(chain, *parameters, 1, rng)[0]  # noqa: F821
+
+
+@mistake("pcd_step", kind="concept", hint="Return the new parameters, not the changes to them.")
+def pcd_returns_the_changes(parameters, chain, v_batch, k, learning_rate, rng):
+    chain, _ = gibbs_k(chain, *parameters, k, rng)  # noqa: F821
+    directions = cd_gradient(v_batch, chain, *parameters)  # noqa: F821
+    return tuple(learning_rate * d for d in directions), chain
+
+
+@mistake("pcd_step", kind="lazy", hint="The hidden bias learns, too.")
+def pcd_without_hidden_bias(parameters, chain, v_batch, k, learning_rate, rng):
+    W, b, c = parameters
+    chain, _ = gibbs_k(chain, W, b, c, k, rng)  # noqa: F821
+    dW, db, _ = cd_gradient(v_batch, chain, W, b, c)  # noqa: F821
+    return (W + learning_rate * dW, b + learning_rate * db, c), chain
+
+
+@mistake(
+    "pcd_step", kind="axis", hint="The result has two parts: the tuple (W, b, c), and the chain."
+)
+def pcd_four_results(parameters, chain, v_batch, k, learning_rate, rng):
+    chain, _ = gibbs_k(chain, *parameters, k, rng)  # noqa: F821
+    directions = cd_gradient(v_batch, chain, *parameters)  # noqa: F821
+    new = tuple(p + learning_rate * d for p, d in zip(parameters, directions, strict=True))
+    return *new, chain
+
+
 @alternative("pcd_step")
 def pcd_by_earlier_functions(parameters, chain, v_batch, k, learning_rate, rng):
     W, b, c = parameters
@@ -639,6 +750,24 @@ def pcd_with_an_optimizer(parameters, chain, v_batch, k, learning_rate, rng):
     for variable, direction in zip(new, cd_gradient(v_batch, v, *parameters), strict=True):  # noqa: F821
         variable.assign_add(learning_rate * direction)
     return tuple(tf.identity(variable) for variable in new), v
+
+
+@alternative("pcd_step")
+@tf.function
+def pcd_compiled_as_a_whole(parameters, chain, v_batch, k, learning_rate, rng):
+    W, b, c = parameters
+    chain, _ = gibbs_k(chain, W, b, c, k, rng)  # noqa: F821
+    dW, db, dc = cd_gradient(v_batch, chain, W, b, c)  # noqa: F821
+    rate = tf.cast(learning_rate, W.dtype)
+    return (W + rate * dW, b + rate * db, c + rate * dc), chain
+
+
+@alternative("pcd_step")
+def pcd_sweep_by_sweep(parameters, chain, v_batch, k, learning_rate, rng):
+    for _ in range(k):
+        chain, _ = gibbs_k(chain, *parameters, 1, rng)  # noqa: F821
+    directions = cd_gradient(v_batch, chain, *parameters)  # noqa: F821
+    return [[p + learning_rate * d for p, d in zip(parameters, directions, strict=True)], chain]
 
 
 @near_miss("pcd_step", effect="W 2 % too large")
