@@ -26,7 +26,11 @@ Connect = Callable[[Transport, str, str], Student]
 
 
 class _Differs(Exception):
-    """A mistake answered something else than the student, where nothing is left to chance."""
+    """A mistake answered something else than the student, and there is no law to compare."""
+
+
+class _Apart(Exception):
+    """Random draws came out otherwise, and what the mistake will show is known already."""
 
 
 class _Replay:
@@ -36,9 +40,18 @@ class _Replay:
         apart: Whether random draws came out otherwise: from there on only laws can be compared.
     """
 
-    def __init__(self, transport: Transport, exchanges: Sequence[Exchange]) -> None:
+    def __init__(self, transport: Transport, finding: Finding, known: bool) -> None:
+        """Asks nothing yet.
+
+        Args:
+            transport: The way to the mistake.
+            finding: What the student answered.
+            known: Whether to stop where draws come apart, since the rest is known.
+        """
         self._transport = transport
-        self._exchanges = list(exchanges)
+        self._exchanges = finding.exchanges
+        self._has_law = finding.failure is not None and finding.failure.evidence is not None
+        self._known = known
         self._count = 0
         self.apart = False
 
@@ -51,9 +64,11 @@ class _Replay:
         request, seen = self._exchanges[self._count]
         self._count += 1
         if not (_alike(request, message) and _alike(seen, reply)):
-            if not _draws(message.fields["arguments"]):
+            if not (self._has_law and _draws(message.fields["arguments"])):
                 raise _Differs
             self.apart = True
+            if self._known:
+                raise _Apart
         return reply
 
     @property
@@ -80,6 +95,9 @@ class Diagnosis:
         self._cells = {answer.exercise: answer.cell for answer in reference.answers}
         # Whether a mistake fails a check does not depend on whom it is compared with.
         self._known: dict[tuple[str, str, str], bool] = {}
+        # Nor does what it shows under the seeds of one name, which a proof uses again and again.
+        self._seed_name = ""
+        self._shown: dict[tuple[str, str, str], BaseException | None] = {}
 
     def matches(
         self, findings: Mapping[str, Finding], seed_name: str, run: Run
@@ -94,6 +112,9 @@ class Diagnosis:
             seed_name: Whose seeds were used.
             run: A run of the reference, not yet started.
         """
+        if seed_name != self._seed_name:
+            self._seed_name = seed_name
+            self._shown.clear()
         found: dict[str, list[Entry]] = {}
         for exercise, ids in self._checks.by_exercise.items():
             own = [findings[id] for id in ids if id in findings]
@@ -101,23 +122,22 @@ class Diagnosis:
             asked = [f for f in own if f.result.id in failed and _can_be_compared(f)]
             for mistake in self._reference.mistakes if asked else ():
                 if mistake.exercise == exercise and self._checks.naming(mistake) <= failed:
-                    for id in self._agreeing(mistake, asked, seed_name, run):
+                    for id in self._agreeing(mistake, asked, run):
                         found.setdefault(id, []).append(mistake)
         return found
 
-    def _agreeing(
-        self, mistake: Entry, asked: Sequence[Finding], seed_name: str, run: Run
-    ) -> list[str]:
+    def _agreeing(self, mistake: Entry, asked: Sequence[Finding], run: Run) -> list[str]:
         """Puts a mistake in the place of the right answer, and returns where it agrees."""
         naming = self._checks.naming(mistake)
-        # First those that it is sure to fail: most mistakes are told apart by them.
-        order = sorted(asked, key=lambda finding: finding.result.id not in naming)
+        # First those that it is sure to fail, and of them the quick ones: most mistakes are told
+        # apart by them. What agrees does not depend on the order.
+        order = sorted(asked, key=lambda f: (f.result.id not in naming, f.seconds))
         agreeing = []
         try:
             if not run.execute(mistake.source):
                 order = []
             for finding in order:
-                how = self._compared(finding, seed_name, run)
+                how = self._compared(mistake, finding, run)
                 if how == "agrees":
                     agreeing.append(finding.result.id)
                 elif how == "fails" or (how == "differs" and self._fails(mistake, finding, run)):
@@ -130,16 +150,22 @@ class Diagnosis:
         return agreeing
 
     def _compared(
-        self, finding: Finding, seed_name: str, run: Run
+        self, mistake: Entry, finding: Finding, run: Run
     ) -> Literal["agrees", "fails", "passes", "differs"]:
         """Asks the mistake what the student was asked; "differs" leaves open if it passes."""
         id = finding.result.id
-        replay = _Replay(run, finding.exchanges)
-        raised = self._checks.attempt(id, self._connect(replay, seed_name, id))
+        key = (mistake.exercise, mistake.name, id)
+        replay = _Replay(run, finding, key in self._shown)
+        raised = self._checks.attempt(id, self._connect(replay, self._seed_name, id))
         if isinstance(raised, RunEnded):
             raise raised
         if isinstance(raised, _Differs):
             return "differs"
+        if isinstance(raised, _Apart):
+            raised = self._shown[key]
+        elif replay.apart:
+            # A traceback would keep what the check had in hand.
+            self._shown[key] = raised and raised.with_traceback(None)
         if not isinstance(raised, CheckFailed):
             return "passes" if raised is None else "fails"
         if not replay.apart:

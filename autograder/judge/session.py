@@ -80,6 +80,7 @@ class Checks:
         exercises: Exercise names, in the order of the notebook.
         mistakes: The catalogued mistakes, as `autograder.checks.declared` finds them.
         alternatives: The accepted alternatives, likewise.
+        near_misses: What is wrong by a little, likewise.
         arrays_as: What students work on, "numpy" or "tensorflow": `ARRAYS` of the conftest.
     """
 
@@ -88,6 +89,7 @@ class Checks:
         self.exercises = dict(points)
         self.mistakes: list[Any] = []
         self.alternatives: list[Any] = []
+        self.near_misses: list[Any] = []
         self.arrays_as = "numpy"
         self._items: dict[str, list[pytest.Item]] = {name: [] for name in points}
         self._problems: list[str] = []
@@ -135,6 +137,7 @@ class Checks:
             found = declared(module)
             self.mistakes += found.mistakes
             self.alternatives += found.alternatives
+            self.near_misses += found.near_misses
         self._refuse_wrong_points_and_names()
 
     def _refuse_wrong_points_and_names(self) -> None:

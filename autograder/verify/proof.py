@@ -6,7 +6,7 @@ with one exercise broken after the other: all points of the others must come by 
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -346,21 +346,24 @@ def cells_of(
 def _run_all(
     grader: Grader, tasks: Sequence[_Task], jobs: int, progress: Callable[[int, int, str], None]
 ) -> list[Verdict]:
-    verdicts = []
+    # Those with the same checks and seeds after each other: the judge keeps what mistakes showed.
+    order = sorted(tasks, key=lambda task: (task.only or (), task.seed_name))
     with grader.slots(jobs) as judging, ThreadPoolExecutor(jobs) as pool:
-        futures = [
-            pool.submit(judging.grade, task.cells, task.seed_name, task.only) for task in tasks
-        ]
+        futures = {
+            pool.submit(judging.grade, task.cells, task.seed_name, task.only): task
+            for task in order
+        }
+        verdicts = {}
         try:
-            for future, task in zip(futures, tasks, strict=True):
-                verdict = future.result()
+            for done, future in enumerate(as_completed(futures), 1):
+                task, verdict = futures[future], future.result()
                 if verdict.undecided:
                     raise SandboxFailure(f"{task.kind} {task.name}: {verdict.undecided}")
-                verdicts.append(verdict)
-                progress(len(verdicts), len(tasks), task.name)
+                verdicts[id(task)] = verdict
+                progress(done, len(tasks), task.name)
         finally:
             pool.shutdown(cancel_futures=True)
-    return verdicts
+    return [verdicts[id(task)] for task in tasks]
 
 
 @dataclass(frozen=True)

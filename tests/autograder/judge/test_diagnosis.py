@@ -97,8 +97,11 @@ MISTAKES = (
 )
 
 
-def matches(tmp_path, mistakes=MISTAKES, **code):
-    """The names of the mistakes that agree with each failed check."""
+def matches(tmp_path, mistakes=MISTAKES, before=(), **code):
+    """The names of the mistakes that agree with each failed check.
+
+    `before` are names of seeds under which the same was compared with the same `Diagnosis`.
+    """
     (tmp_path / "test_scaled.py").write_text(textwrap.dedent(CHECKS), encoding="utf-8")
     namespace = {"np": np}
     exec("\n".join({**RIGHT, **code}.values()), namespace)
@@ -109,9 +112,12 @@ def matches(tmp_path, mistakes=MISTAKES, **code):
         return Student(transport, Seeds(b"s" * 32, name, "a90_toy", check))
 
     def use(checks):
-        _, findings = checks.run(lambda _, id: student(LocalTransport(namespace), "ada", id))
-        run = LocalRun("import numpy as np\n" + "\n".join(RIGHT.values()))
-        found = Diagnosis(checks, reference, student).matches(findings, "ada", run)
+        diagnosis = Diagnosis(checks, reference, student)
+        for seeds in (*before, "ada"):
+            transport = LocalTransport(namespace)
+            _, findings = checks.run(lambda _, id, s=seeds, t=transport: student(t, s, id))
+            run = LocalRun("import numpy as np\n" + "\n".join(RIGHT.values()))
+            found = diagnosis.matches(findings, seeds, run)
         return {id: [entry.name for entry in several] for id, several in found.items()}
 
     return collected(tmp_path, {"scaled": 2, "normal": 1}, use)
@@ -149,6 +155,33 @@ def test_a_law_is_recognised_in_another_order_of_drawing(tmp_path):
         "    return 1.3 * np.stack([rng.normal(size=n) for _ in range(2)], axis=1)\n"
     )
     assert matches(tmp_path, normal=columns) == {"test_normal": ["wide"]}
+
+
+def test_what_was_compared_before_changes_nothing(tmp_path):
+    columns = (
+        "def normal(n, rng):\n"
+        "    return {} * np.stack([rng.normal(size=n) for _ in range(2)], axis=1)\n"
+    )
+    for factor, due in ((1.3, {"test_normal": ["wide"]}), (1.6, {})):
+        for before in ((), ("ada",), ("ada", "bob"), ("bob", "ada")):
+            assert matches(tmp_path, before=before, normal=columns.format(factor)) == due
+
+
+def test_what_a_mistake_draws_under_the_same_seeds_is_drawn_once(tmp_path, monkeypatch):
+    columns = "def normal(n, rng):\n    return 0.3 + rng.normal(size=(2, n)).T\n"
+    calls = []
+    exchange = LocalRun.exchange
+    monkeypatch.setattr(LocalRun, "exchange", lambda *to: [calls.append(1), exchange(*to)][1])
+    counts = []
+    for before in ((), ("ada",), ("bob",)):
+        calls.clear()
+        assert matches(tmp_path, before=before, normal=columns) == {"test_normal": ["late"]}
+        counts.append(len(calls))
+    first, again, other = counts
+    # Of "wide" and "late" a single answer each; "ends" ends its process.
+    assert first > 6
+    assert again <= first + 3
+    assert other == 2 * first
 
 
 def test_a_law_that_is_not_catalogued_is_not_recognised(tmp_path):
