@@ -74,7 +74,8 @@ def test_each_submission_gets_what_it_deserves(course, graded, some_class):
     assert summary(results) == {
         "ada": ("graded", 10),
         "bob": ("graded", 6),
-        "cleo": ("graded", 4),
+        # Its entropy is right, and by follow-through judged without its wrong sigmoid.
+        "cleo": ("graded", 7),
         "dan": ("graded", 0),
         "eve": ("graded", 6),
         "finn": ("graded", 6),
