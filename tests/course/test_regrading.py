@@ -5,10 +5,12 @@ A regrading runs the statistical checks of an exercise with the seeds of another
 
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 from autograder.checks import Seeds
 from autograder.judge.session import collected
 from autograder.judge.student import LocalTransport, Student
+from autograder.verify.record import load
 from reference import rbm
 
 CHECKS = {
@@ -118,3 +120,43 @@ def test_right_samplers_pass_under_fresh_seeds(regraded, exercise):
 @pytest.mark.parametrize("exercise", CHECKS)
 def test_right_samplers_pass_two_thousand_times(regraded, exercise):
     assert_never_fails(regraded, exercise, 500)
+
+
+def assert_near_misses_fail_as_often_as_claimed(course, regraded, count):
+    """Compares how often slightly wrong samplers fail with what the calibration record says.
+
+    As many failures as in the record, or more or fewer by chance: Fisher's exact test.
+    """
+    record = load(course, "a04_rbm")
+    claimed = {
+        (check.id, check.exercise, miss.name): miss.staged
+        for check in record.checks
+        for miss in check.near_misses
+    }
+    assert {check for check, *_ in claimed} == {
+        id for several in CHECKS.values() for id in several
+    }
+
+    def measured(regrading):
+        functions = {(m.exercise, m.name): m.solution for m in regrading.checks.near_misses}
+        found = {}
+        for exercise, name in dict.fromkeys(key[1:] for key in claimed):
+            sampler = not_enumerable(functions[exercise, name])
+            failed = regrading.failures(exercise, sampler, map(str, range(count)))
+            for check in CHECKS[exercise]:
+                found[check, exercise, name] = sum(id == check for id, _, _ in failed)
+        return found
+
+    for key, failed in regraded(measured).items():
+        staged = claimed[key]
+        table = [[failed, count - failed], [staged.failed, staged.runs - staged.failed]]
+        assert stats.fisher_exact(table).pvalue > 1e-6, (key, table)
+
+
+def test_slightly_wrong_samplers_fail_as_often_as_claimed(course, regraded):
+    assert_near_misses_fail_as_often_as_claimed(course, regraded, 8)
+
+
+@pytest.mark.thorough
+def test_slightly_wrong_samplers_fail_as_often_as_claimed_in_many_runs(course, regraded):
+    assert_near_misses_fail_as_often_as_claimed(course, regraded, 200)
