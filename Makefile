@@ -32,8 +32,8 @@ lint: .venv/ready
 bench: .venv/ready
 	@$(BIN)/python tests/autograder/measure_speed.py
 
-# Measures the guarantees of the hidden checks anew and writes calibration.json beside them: half an
-# hour per assignment on two cores. After a change of checks, reference or checking language.
+# Measures the guarantees of the hidden checks and writes calibration.json beside them: an hour per
+# assignment on two cores, or minutes if only single files of checks have changed.
 calibrate: .venv/ready
 	@$(BIN)/python -m autograder.verify.calibrate
 

@@ -40,6 +40,8 @@ from autograder.verify.record import (
     NearMiss,
     Record,
     Repeated,
+    files_of,
+    load,
     save,
     sources_of,
     statistical_checks,
@@ -116,6 +118,9 @@ def calibrate(
 ) -> Record:
     """Calibrates the hidden checks of one assignment; writes nothing.
 
+    What the record that is there says of files of checks that have not changed is kept, if
+    nothing else that matters has changed, either.
+
     Args:
         course: The course.
         assignment: One of its assignments, with hidden checks.
@@ -133,7 +138,13 @@ def calibrate(
     settings = {item.name: getattr(course, item.name) for item in fields(course)}
     seeded = _Seeded(**settings, master_seed=os.urandom(32))
     sources = sources_of(course, assignment.name)
-    looks = on_reference(seeded, assignment, (counts.first, counts.later), jobs, told)
+    versions = {"python": platform.python_version()}
+    versions |= {library: version(library) for library in _LIBRARIES}
+    files = files_of(course, assignment.name)
+    earlier = load(course, assignment.name) if counts == FULL else None
+    kept_files = earlier.still_holding(sources, versions) if earlier else frozenset()
+    new = [check for check, file in files.items() if file not in kept_files]
+    looks = on_reference(seeded, assignment, new, (counts.first, counts.later), jobs, told)
     catalogue = entries(course, assignment)
     tasks = list(_tasks(course, assignment, catalogue, looks, counts))
     found = defaultdict(list)
@@ -141,8 +152,8 @@ def calibrate(
         for check, repeated in counted.items():
             found[check, task.group].append(repeated)
     effects = {(entry.exercise, entry.name): entry.effect for entry in catalogue}
-    checks = tuple(
-        CheckRecord(
+    measured = {
+        check: CheckRecord(
             id=check,
             exercise=look.exercise,
             repeats=look.repeats,
@@ -157,17 +168,20 @@ def calibrate(
             ),
         )
         for check, look in looks.items()
-    )
+    }
+    seeds = {file: seeded.secret().hex() for file in files.values()}
+    if earlier is not None:
+        measured |= {check.id: check for check in earlier.checks if check.id not in new}
+        seeds |= {file: earlier.master_seeds[file] for file in kept_files}
     return Record(
         assignment=assignment.name,
         date=datetime.now(UTC).date().isoformat(),
         quick=counts != FULL,
-        master_seed=seeded.secret().hex(),
+        master_seeds=seeds,
         seconds=time.monotonic() - start,
-        versions={"python": platform.python_version()}
-        | {library: version(library) for library in _LIBRARIES},
+        versions=versions,
         sources=sources,
-        checks=checks,
+        checks=tuple(measured[check] for check in files if check in measured),
     )
 
 

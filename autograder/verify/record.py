@@ -30,6 +30,7 @@ __all__ = [
     "Repeated",
     "Strikes",
     "false_fail",
+    "files_of",
     "held_to",
     "load",
     "path_of",
@@ -265,7 +266,8 @@ class Record:
     Attributes:
         date: The day it was made, ISO 8601.
         quick: Whether it was made with counts too small to hold anything to.
-        master_seed: Hexadecimal; what every seed of the calibration was derived from.
+        master_seeds: By file of hidden checks, what every seed of its calibration was derived
+            from; hexadecimal.
         versions: Of Python and the libraries, for whoever repeats it.
         sources: SHA-256 of each file it depends on, by path below the course; of the checking
             language, which is many files, under its package's name.
@@ -274,7 +276,7 @@ class Record:
     assignment: str
     date: str
     quick: bool
-    master_seed: str
+    master_seeds: Mapping[str, str]
     seconds: float
     versions: Mapping[str, str]
     sources: Mapping[str, str]
@@ -287,7 +289,7 @@ class Record:
             "assignment": self.assignment,
             "date": self.date,
             "quick": self.quick,
-            "master_seed": self.master_seed,
+            "master_seeds": dict(self.master_seeds),
             "seconds": round(self.seconds),
             "versions": dict(self.versions),
             "sources": dict(self.sources),
@@ -303,12 +305,28 @@ class Record:
             document["assignment"],
             document["date"],
             document["quick"],
-            document["master_seed"],
+            document["master_seeds"],
             document["seconds"],
             document["versions"],
             document["sources"],
             tuple(CheckRecord.from_json(entry) for entry in document["checks"]),
         )
+
+    def still_holding(
+        self, sources: Mapping[str, str], versions: Mapping[str, str]
+    ) -> frozenset[str]:
+        """Returns the files of hidden checks whose part of it need not be measured anew.
+
+        A file's checks and catalogue stand alone: if nothing but other such files has changed,
+        what was measured of it holds.
+        """
+        if self.quick or dict(self.versions) != dict(versions):
+            return frozenset()
+        same = {name for name in sources if self.sources.get(name) == sources[name]}
+        changed = {*self.sources, *sources} - same
+        if not all(_holds_checks(name) for name in changed):
+            return frozenset()
+        return frozenset(name for name in same if _holds_checks(name))
 
     def reasons_against(self, sources: Mapping[str, str]) -> list[str]:
         """Says why it cannot be relied on, given the hashes of the files as they are now."""
@@ -321,6 +339,10 @@ class Record:
             elif self.sources[name] != sources[name]:
                 reasons.append(f"is stale: {name} has changed since {self.date}")
         return reasons
+
+
+def _holds_checks(source: str) -> bool:
+    return Path(source).name.startswith("test_")
 
 
 def path_of(course: Course, name: str) -> Path:
@@ -407,12 +429,23 @@ def statistical_checks(course: Course, name: str) -> set[str]:
     """Returns the ids of the checks that may test by chance: those that take `stages`."""
     return {
         node.name
-        for path in course.hidden_folder(name).glob("test_*.py")
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.FunctionDef)
-        and node.name.startswith("test_")
-        and any(argument.arg == "stages" for argument in node.args.args)
+        for _, node in _checks(course, name)
+        if any(argument.arg == "stages" for argument in node.args.args)
     }
+
+
+def files_of(course: Course, name: str) -> dict[str, str]:
+    """Returns, for the id of each check, its file, as `sources_of` names it."""
+    return {
+        node.name: path.relative_to(course.root).as_posix() for path, node in _checks(course, name)
+    }
+
+
+def _checks(course: Course, name: str) -> Iterator[tuple[Path, ast.FunctionDef]]:
+    for path in sorted(course.hidden_folder(name).glob("test_*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                yield path, node
 
 
 @dataclass(frozen=True)

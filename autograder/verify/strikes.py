@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from inspect import signature
@@ -47,15 +47,17 @@ class Look:
 def on_reference(
     course: Course,
     assignment: Assignment,
+    checks: Collection[str],
     counts: tuple[int, int],
     jobs: int,
     progress: Callable[[int, int, str], None],
 ) -> dict[str, Look]:
-    """Looks at each check of an assignment, and counts strikes of those that take `stages`.
+    """Looks at checks of an assignment, and counts strikes of those that take `stages`.
 
     Args:
         course: The course; its secret is the master seed.
         assignment: One of its assignments.
+        checks: The ids of those to look at.
         counts: Stages of n rows, and of 4 n rows, for each check.
         jobs: Processes at the same time.
         progress: Called with how many stages are drawn, of how many, and for which check.
@@ -66,7 +68,7 @@ def on_reference(
     # Forked children of a process that has run TensorFlow hang.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, spawn, _begin, (course, assignment)) as pool:
-        seen = pool.submit(_seen).result()
+        seen = pool.submit(_seen, frozenset(checks)).result()
         counted = [check for check, s in seen.items() if s.sizes[0]]
         total = {check: (Counter[str](), Counter[str]()) for check in counted}
         tasks = {
@@ -179,11 +181,11 @@ def _begin(course: Course, assignment: Assignment) -> None:
     _local.append(_Local(course, assignment))
 
 
-def _seen() -> dict[str, _Seen]:
+def _seen(checks: frozenset[str]) -> dict[str, _Seen]:
     (local,) = _local
     found = {}
     for exercise, ids in local.checks.by_exercise.items():
-        for check in ids:
+        for check in (id for id in ids if id in checks):
             fixtures = set(signature(local.checks.function(check)).parameters)
             noted = _Noted(local.master, "look", local.assignment, check)
             local.run(check, noted)

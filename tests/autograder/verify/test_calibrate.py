@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from autograder.verify.calibrate import QUICK, calibrate
-from autograder.verify.record import load, path_of
+from autograder.verify.record import load, path_of, save, sources_of
 
 NAME = "a90_toy"
 # A sampler beside the toy course's functions: draws with the probability of a logit.
@@ -69,6 +69,35 @@ def test_a_calibration_measures_what_verify_holds_the_checks_to(course, light_sa
     assert not found["test_sigmoid_of_zero"].repeats
     assert found["test_sigmoid_of_zero"].right == ()
     assert told[-1][0] == told[-1][1]
+
+
+def test_what_has_not_changed_is_not_measured_again(course, light_sandbox, monkeypatch):
+    counts = replace(QUICK, first=200, later=50, right=5, mistakes=5, near_misses=5)
+    monkeypatch.setattr(sys.modules["autograder.verify.calibrate"], "FULL", counts)
+    assignment = course.assignment(NAME)
+    first = calibrate(course, assignment, counts, 2)
+    save(first, course)
+    unchanged = calibrate(course, assignment, counts, 2)
+    assert unchanged.checks == first.checks
+    assert unchanged.master_seeds == first.master_seeds
+    folder = course.hidden_folder(NAME)
+    entropy = folder / "test_entropy.py"
+    entropy.write_text(entropy.read_text(encoding="utf-8") + "\n# Changed.\n", encoding="utf-8")
+    told = []
+    second = calibrate(course, assignment, counts, 2, lambda *e: told.append(e))
+    files = {file.rsplit("/")[-1]: file for file in second.master_seeds}
+    changed = {
+        name
+        for name, file in files.items()
+        if first.master_seeds[file] != second.master_seeds[file]
+    }
+    assert changed == {"test_entropy.py"}
+    # None of the sampler's stages was drawn again.
+    assert not any("sampler" in name for _, _, name in told)
+    assert second.reasons_against(sources_of(course, NAME)) == []
+    (folder / "conftest.py").write_text("# Whatever all checks share.\n", encoding="utf-8")
+    third = calibrate(course, assignment, counts, 2)
+    assert not set(third.master_seeds.values()) & set(second.master_seeds.values())
 
 
 def test_the_command_refuses_an_assignment_that_there_is_not(course):

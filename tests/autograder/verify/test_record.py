@@ -63,7 +63,7 @@ def check(**changed):
 
 def record(course, *checks, **changed):
     made = Record(
-        NAME, "2026-03-02", False, "00" * 32, 60.0, {"python": "3.11"}, sources_of(course, NAME),
+        NAME, "2026-03-02", False, {}, 60.0, {"python": "3.11"}, sources_of(course, NAME),
         checks,
     )  # fmt: skip
     return replace(made, **changed)
