@@ -89,7 +89,7 @@ class CannedGrader:
             )))  # fmt: skip
         text = {"output_type": "stream", "name": "stdout", "text": f"hello {seed_name}\n"}
         outputs = {cell["id"]: [text] for cell in cells if "hello" in cell["source"]}
-        return Verdict(None, 0.1, tuple(exercises), {}, outputs, {}, {}, ("seen",))
+        return Verdict(None, 0.1, tuple(exercises), {}, outputs, {}, {}, ("seen",), {})
 
 
 @pytest.fixture

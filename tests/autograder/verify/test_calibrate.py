@@ -38,6 +38,10 @@ def two_percent(logit):
 '''
 
 
+# Few of each, and time for all of them however busy the machine is.
+FEW = replace(QUICK, first=200, later=50, right=5, mistakes=5, near_misses=5, seconds=60.0)
+
+
 @pytest.fixture
 def course(toy_course):
     path = toy_course.hidden_folder(NAME) / "test_sigmoid.py"
@@ -49,9 +53,8 @@ def course(toy_course):
 
 
 def test_a_calibration_measures_what_verify_holds_the_checks_to(course, light_sandbox):
-    counts = replace(QUICK, first=200, later=50, right=5, mistakes=5, near_misses=5)
     told = []
-    record = calibrate(course, course.assignment(NAME), counts, 2, lambda *e: told.append(e))
+    record = calibrate(course, course.assignment(NAME), FEW, 2, lambda *e: told.append(e))
     assert record.quick
     found = {check.id: check for check in record.checks}
     sampler = found["test_sigmoid_as_a_sampler"]
@@ -72,19 +75,18 @@ def test_a_calibration_measures_what_verify_holds_the_checks_to(course, light_sa
 
 
 def test_what_has_not_changed_is_not_measured_again(course, light_sandbox, monkeypatch):
-    counts = replace(QUICK, first=200, later=50, right=5, mistakes=5, near_misses=5)
-    monkeypatch.setattr(sys.modules["autograder.verify.calibrate"], "FULL", counts)
+    monkeypatch.setattr(sys.modules["autograder.verify.calibrate"], "FULL", FEW)
     assignment = course.assignment(NAME)
-    first = calibrate(course, assignment, counts, 2)
+    first = calibrate(course, assignment, FEW, 2)
     save(first, course)
-    unchanged = calibrate(course, assignment, counts, 2)
+    unchanged = calibrate(course, assignment, FEW, 2)
     assert unchanged.checks == first.checks
     assert unchanged.master_seeds == first.master_seeds
     folder = course.hidden_folder(NAME)
     entropy = folder / "test_entropy.py"
     entropy.write_text(entropy.read_text(encoding="utf-8") + "\n# Changed.\n", encoding="utf-8")
     told = []
-    second = calibrate(course, assignment, counts, 2, lambda *e: told.append(e))
+    second = calibrate(course, assignment, FEW, 2, lambda *e: told.append(e))
     files = {file.rsplit("/")[-1]: file for file in second.master_seeds}
     changed = {
         name
@@ -96,7 +98,7 @@ def test_what_has_not_changed_is_not_measured_again(course, light_sandbox, monke
     assert not any("sampler" in name for _, _, name in told)
     assert second.reasons_against(sources_of(course, NAME)) == []
     (folder / "conftest.py").write_text("# Whatever all checks share.\n", encoding="utf-8")
-    third = calibrate(course, assignment, counts, 2)
+    third = calibrate(course, assignment, FEW, 2)
     assert not set(third.master_seeds.values()) & set(second.master_seeds.values())
 
 
