@@ -13,7 +13,8 @@ import autograder.verify
 from autograder import cli
 from autograder.errors import BadSubmission, DoesNotHold, GraderError, SandboxUnavailable
 from autograder.results import CheckResult, ExerciseResult, SubmissionResult
-from autograder.verify import AssignmentProof, ExerciseProof, Trial
+from autograder.verify import AssignmentProof, CheckRow, ExerciseProof, Trial
+from autograder.verify.record import NearMiss, Repeated
 
 
 @pytest.fixture
@@ -156,7 +157,11 @@ def proof(problem=None):
         Trial("mistake", "sign", "failed", ("test_a",), None),
         Trial("mistake", "unseen", "undetectable", (), None),
     )
-    exercise = ExerciseProof("sigmoid", trials, 2e-10, 0.25)
+    once, often = Repeated("two_percent", 10, 1), Repeated("two_percent", 10, 9)
+    near = NearMiss("two_percent", "2 % too large", natural=once, staged=often)
+    row = CheckRow("test_sigmoid_of_zero", "staged", 2e-10, "each unit", 400, 1, 200, 0.033, 1, 1,
+                   (20, 20), None, (near,), 0.25)  # fmt: skip
+    exercise = ExerciseProof("sigmoid", trials, 0.25, (row,))
     return AssignmentProof("a90_toy", "full", (exercise,))
 
 
@@ -173,8 +178,11 @@ def test_verify_prints_the_fixed_document(lgm, monkeypatch, problem, status):
     assert exercise["mistakes"][0] == {
         "name": "sign",
         "expected": "failed",
+        "reason": "",
         "outcome": "failed",
         "caught_by": ["test_a"],
+        "named": [],
+        "named_if_left_out": [],
     }
     assert exercise["mistakes"][1]["expected"] == "undetectable"
     assert exercise["false_fail_bound"] == 2e-10
@@ -183,5 +191,6 @@ def test_verify_prints_the_fixed_document(lgm, monkeypatch, problem, status):
 def test_verify_shows_what_does_not_hold(lgm, monkeypatch):
     monkeypatch.setattr(autograder.verify, "verify", lambda *_, **__: proof("it [fails] test_a"))
     _, out, _ = lgm("verify")
-    assert "1/1 caught, 1 undetectable" in out
+    assert "1/1 (+1)" in out
+    assert "2 % too large: 90%" in out
     assert "sigmoid: it [fails] test_a" in out
