@@ -230,10 +230,12 @@ def test_pcd_two_steps_are_two_sweeps(student, stages):
 
 @probe
 def variables_after_a_step(student, parameters, chain, batch, rng):
-    """Gives variables to a step; returns what they hold afterwards, and which come back."""
+    """Gives variables to a step; returns its result, what they hold then, and which come back."""
     given = [tf.Variable(array) for array in (*parameters, chain)]
-    returned = tf.nest.flatten(student.pcd_step(tuple(given[:3]), given[3], batch, 1, 0.3, rng))
+    result = student.pcd_step(tuple(given[:3]), given[3], batch, 1, 0.3, rng)
+    returned = tf.nest.flatten(result)
     return {
+        "result": result,
         "after": [variable.numpy() for variable in given],
         "back": np.array([any(old is new for new in returned) for old in given]),
     }
@@ -250,6 +252,9 @@ def test_pcd_leaves_what_it_is_given(student, inputs):
     """Given variables stay as they are; the new parameters and the new chain are new objects."""
     parameters, chain, batch = random_case(inputs)
     found = variables_after_a_step(student, parameters, chain, batch, tensorflow_rng)
+    new, moved = stepped(found["result"])
+    for seen, old in zip((*new, moved), (*parameters, chain), strict=True):
+        expect(seen).array(old.shape, np.float64)
     given = zip(
         ("W", "b", "c", "chain"),
         (*parameters, chain),
