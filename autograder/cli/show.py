@@ -219,16 +219,23 @@ def _chance_table(console: Console, proof: AssignmentProof) -> None:
         table.add_column(name)
     for row in rows:
         strikes = f"{row.strikes}/{row.runs} ({row.upper:.4f})" if row.upper else "-"
-        power = [f"{miss.effect}: {miss.staged.rate:.0%}" for miss in row.near_misses]
+        power = [
+            f"{miss.effect}: {miss.natural.rate:.0%}, {miss.staged.rate:.0%}"
+            for miss in row.near_misses
+        ]
         table.add_row(
             row.id,
             f"{row.bound:.1e}",
             str(row.n or "-"),
             strikes,
             f"{row.mistakes_caught}/{row.mistakes_named}",
-            ", ".join(power),
+            "\n".join(power),
         )
     console.print(table)
+    console.print(
+        "Slightly wrong work is seen: first as it is written, where draws can mostly be "
+        "enumerated; then\nby draws alone. n: rows of the first stage."
+    )
 
 
 def course_bound(chance: Mapping[str, Any]) -> None:

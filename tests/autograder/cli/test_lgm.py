@@ -192,5 +192,5 @@ def test_verify_shows_what_does_not_hold(lgm, monkeypatch):
     monkeypatch.setattr(autograder.verify, "verify", lambda *_, **__: proof("it [fails] test_a"))
     _, out, _ = lgm("verify")
     assert "1/1 (+1)" in out
-    assert "2 % too large: 90%" in out
+    assert "2 % too large: 10%, 90%" in out
     assert "sigmoid: it [fails] test_a" in out
