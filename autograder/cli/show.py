@@ -189,16 +189,16 @@ def proof_table(proof: AssignmentProof) -> None:
     console = _console()
     console.print(table)
     console.print(
-        "others: accepted alternatives that pass; mistakes: caught (+ those no check can see);\n"
+        "others: accepted alternatives that pass; mistakes: caught (+ those no check can see); "
         "named: mistakes that the student is told of; false fails: the probability, at most, that "
-        "right\nwork loses a point; s: seconds on the reference."
+        "right work loses a point; s: seconds on the reference."
     )
     _chance_table(console, proof)
     diagnosis = proof.diagnosis
     if diagnosis.trials:
         console.print(
             f"\nOf {diagnosis.trials} mistakes, left out of the catalogue one at a time, "
-            f"{diagnosis.left_out} would be taken for another\n(at most "
+            f"{diagnosis.left_out} would be taken for another (at most "
             f"{diagnosis.left_out_upper:.1%} of all, with 95 % confidence)."
         )
     for problem in proof.problems:
@@ -212,7 +212,7 @@ def _chance_table(console: Console, proof: AssignmentProof) -> None:
     rows = [row for exercise in proof.exercises for row in exercise.checks if row.kind != "exact"]
     if not rows:
         return
-    table = Table(title="\nChecks by chance, where draws cannot be enumerated", box=None,
+    table = Table(title="\nChecks by chance", box=None,
                   title_justify="left", padding=(0, 1, 0, 0))  # fmt: skip
     table.add_column("check", overflow="fold")
     for name in ("bound", "n", "strikes (upper)", "mistakes", "seen when slightly wrong"):
@@ -233,8 +233,9 @@ def _chance_table(console: Console, proof: AssignmentProof) -> None:
         )
     console.print(table)
     console.print(
-        "Slightly wrong work is seen: first as it is written, where draws can mostly be "
-        "enumerated; then\nby draws alone. n: rows of the first stage."
+        "n: rows of the first stage; strikes: of right draws, in single stages; seen when "
+        "slightly wrong: how often it fails, first as it is written, which is exact where "
+        "its draws can be enumerated, then by draws alone."
     )
 
 
@@ -242,7 +243,7 @@ def course_bound(chance: Mapping[str, Any]) -> None:
     """Prints how likely any right work at all is failed in a term."""
     _console().print(
         f"\nFor {chance['students']} students who do everything right, the probability that any "
-        f"of the {chance['checks']}\nchecks of {chance['assignments']} assignment(s) fails any of "
+        f"of the {chance['checks']} checks of {chance['assignments']} assignment(s) fails any of "
         f"them is at most {chance['bound']:.1e}."
     )
 
