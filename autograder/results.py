@@ -8,7 +8,8 @@ import json
 import math
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -98,6 +99,7 @@ class SubmissionResult:
         seconds: Wall-clock time spent on it.
         repairs: Sentences on what intake put right.
         reason: Why it was refused or is undecided, else None.
+        conditions: How it was isolated, in detail; in `results.json` only.
     """
 
     student: str
@@ -110,6 +112,7 @@ class SubmissionResult:
     repairs: tuple[str, ...] = ()
     cached: bool = False
     reason: str | None = None
+    conditions: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         """Raises ValueError for a status that is none."""
@@ -172,6 +175,7 @@ class SubmissionResult:
             repairs=tuple(entry["repairs"]),
             cached=entry["cached"],
             reason=entry.get("reason"),
+            conditions=entry.get("conditions", {}),
         )
 
 
@@ -211,7 +215,9 @@ def document(assignment: str, results: list[SubmissionResult]) -> dict[str, Any]
 
 def save(result: SubmissionResult, path: Path) -> None:
     """Writes one submission's document, whole or not at all."""
-    text = json.dumps(document(result.assignment, [result]), indent=1, ensure_ascii=False)
+    content = document(result.assignment, [result])
+    content["submissions"][0]["conditions"] = dict(result.conditions)
+    text = json.dumps(content, indent=1, ensure_ascii=False)
     # A message may hold half of a character, which no file can.
     write_atomically(path, (text + "\n").encode("utf-8", "replace"))
 

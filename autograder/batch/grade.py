@@ -11,6 +11,7 @@ from autograder.errors import UsageError
 from autograder.gradebook import Book, write_autograded
 from autograder.judge.grader import Grader
 from autograder.results import SubmissionResult
+from autograder.sandbox.policy import ACCEPTED
 
 __all__ = ["grade"]
 
@@ -26,6 +27,8 @@ def grade(
     jobs: int = 1,
     progress: Progress = lambda event, student, result, total: None,
     own_code: bool = False,
+    modes: Sequence[str] = ACCEPTED,
+    isolation: str = "fork",
 ) -> list[SubmissionResult]:
     """Grades submissions, writes `autograded/` and the gradebook, and returns the results.
 
@@ -40,6 +43,8 @@ def grade(
             submissions; from several threads.
         own_code: Whether the submissions are the course's own samples, which may run where
             nothing can be isolated.
+        modes: The sandbox's modes that are accepted otherwise.
+        isolation: "fork", or "exec" for a fresh Python per submission.
 
     Returns:
         One result per student, sorted by name.
@@ -55,7 +60,7 @@ def grade(
     with locked(course), Book(course) as book:
         # What the gradebook refuses is said before TensorFlow is loaded.
         book.ensure(assignment)
-        grader = Grader(course, assignment, own_code)
+        grader = Grader(course, assignment, own_code, modes, isolation)
         for graded in _judged(course, assignment, chosen, grader, jobs, progress):
             # What nobody can be called is refused, and never becomes a folder or a row.
             if is_name(graded.result.student):

@@ -61,6 +61,7 @@ def judge_submission(
         exercises=exercises,
         repairs=submission.repairs,
         reason=verdict.undecided,
+        conditions=verdict.conditions,
     )
     notebook = autograded_notebook(submission, result, verdict.outputs, checks)
     return Graded(result, submission, notebook, verdict.log)

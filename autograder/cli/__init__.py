@@ -81,11 +81,26 @@ def release(assignments: tuple[str, ...]) -> None:
 @click.option("--student", "students", multiple=True, metavar="S",
               help="Grade this student only. Repeatable.")  # fmt: skip
 @_jobs
+@click.option("--isolation", type=click.Choice(["fork", "exec"]), default="fork",
+              show_default=True, help="How each submission gets its process; exec starts a fresh "
+              "Python, which takes ten seconds longer.")  # fmt: skip
+@click.option("--accept-weak-sandbox", "weak", is_flag=True,
+              help="Grade even where only filters protect this machine.")  # fmt: skip
+@click.option("--unsafe-no-sandbox", "unsafe", is_flag=True,
+              help="Run submissions unprotected where nothing else can be had; only the checks "
+              "that the notebook shows decide.")  # fmt: skip
 @click.option("-v", "verbose", is_flag=True, help="Log to stderr what is done.")
 @click.option("--json", "as_json", is_flag=True,
               help="Print one JSON document; progress goes to stderr.")  # fmt: skip
 def grade(
-    assignment: str, students: tuple[str, ...], jobs: int | None, verbose: bool, as_json: bool
+    assignment: str,
+    students: tuple[str, ...],
+    jobs: int | None,
+    isolation: str,
+    weak: bool,
+    unsafe: bool,
+    verbose: bool,
+    as_json: bool,
 ) -> None:
     """Grade the submissions of an assignment.
 
@@ -95,12 +110,27 @@ def grade(
     from autograder.cli.show import GradingProgress, grades_table
     from autograder.course import find_course
     from autograder.results import document
+    from autograder.sandbox.policy import ACCEPTED
 
     if verbose:
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     course = find_course()
+    modes = (*ACCEPTED, *(["weak"] if weak else []), *(["none"] if unsafe else []))
     with GradingProgress(assignment) as progress:
-        results = grade_batch(course, assignment, students, jobs or _cores(), progress.update)
+        results = grade_batch(
+            course,
+            assignment,
+            students,
+            jobs or _cores(),
+            progress.update,
+            modes=modes,
+            isolation=isolation,
+        )
+    if any(result.sandbox == "none" and result.status != "refused" for result in results):
+        _say(
+            "THESE SUBMISSIONS RAN UNPROTECTED. Whatever they did, they did it as you. Only the "
+            "checks that the notebook shows were run; the others are undecided."
+        )
     if as_json:
         click.echo(json.dumps(document(assignment, results), indent=1, ensure_ascii=False))
     else:
@@ -172,11 +202,17 @@ def verify(assignments: tuple[str, ...], jobs: int | None, as_json: bool) -> Non
 
 @lgm.command(epilog="Example: lgm doctor")
 def doctor() -> None:
-    """Try what this machine can isolate."""
+    """Try what this machine can isolate.
+
+    Starts a sandbox, tries from inside what student code might try, and says which mode this
+    machine permits, what that mode lacks, and what to do about it.
+    """
     from autograder.cli.show import doctor_table
     from autograder.sandbox.selftest import self_test
 
-    if not doctor_table(self_test()):
+    mode, probes = self_test()
+    doctor_table(mode, probes)
+    if mode != "full":
         sys.exit(1)
 
 

@@ -49,8 +49,8 @@ def run_demo(course: Course, jobs: int) -> None:
         with GradingProgress(name) as progress:
             results = grade(demo, name, jobs=jobs, progress=progress.update, own_code=True)
         grades_table(name, results)
-        modes = {result.sandbox for result in results if result.status == "graded"}
-        click.echo("In the sandbox, mode full." if modes == {"full"} else _UNPROTECTED)
+        (mode,) = {result.sandbox for result in results if result.status == "graded"}
+        click.echo(_UNPROTECTED if mode == "none" else f"In the sandbox, mode {mode}.")
         pages = feedback_pages(demo, name)
         report = report_page(demo, name)
     click.echo("\nWhat each of them handed in:")

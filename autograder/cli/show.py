@@ -252,24 +252,32 @@ def _ok(holds: bool) -> str:
     return "[green]ok[/]" if holds else "[red]fails[/]"
 
 
-def doctor_table(probes: Iterable[Probe]) -> bool:
-    """Prints what was tried, and returns whether all of it is as it must be."""
+_MEANING = {
+    "full": "every submission has a closed machine of its own.",
+    "jail": "submissions run one after another inside one closed box; they may see that there are "
+    "others, but neither read nor change them. lgm grade --isolation exec gives each its own box.",
+    "weak": "only filters on files and calls; names of this machine's files can be seen, and what "
+    "a submission leaves running may go on. lgm grade refuses without --accept-weak-sandbox; use "
+    "an account that owns nothing else.",
+    "none": "submissions cannot be isolated here; none is graded. lgm demo and lgm verify, which "
+    "run the course's own code, still work.",
+}
+
+
+def doctor_table(mode: str, probes: Iterable[Probe]) -> None:
+    """Prints what was tried, the mode that this machine permits, and what to do about it."""
     table = Table(title="What student code might try, tried in a sandbox on this machine",
                   title_justify="left", box=None)  # fmt: skip
     for name in ("tried", "outcome"):
         table.add_column(name)
-    failed = []
+    remedies = []
     for probe in probes:
         colour = "green" if probe.ok else "red"
         table.add_row(_safe(probe.tried), f"[{colour}]{_safe(probe.outcome)}[/]")
-        failed += [] if probe.ok else [probe]
+        remedies += [probe.remedy] if probe.remedy else []
     console = _console()
     console.print(table)
-    if failed:
-        console.print("\nMode [red]none[/]: submissions cannot be isolated here; none is graded.")
-        console.print("lgm demo and lgm verify, which run the course's own code, still work.")
-        for remedy in dict.fromkeys(probe.remedy for probe in failed if probe.remedy):
-            console.print(f"What to do: {escape(remedy)}")
-    else:
-        console.print("\nMode [green]full[/]: every submission has a closed machine of its own.")
-    return not failed
+    colour = {"full": "green", "jail": "yellow"}.get(mode, "red")
+    console.print(f"\nMode [{colour}]{mode}[/]: {_MEANING[mode]}")
+    for remedy in dict.fromkeys(remedies):
+        console.print(f"What to do: {escape(remedy)}")

@@ -4,7 +4,7 @@ import ast
 import queue
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -12,7 +12,8 @@ from autograder.course import Assignment, Course
 from autograder.errors import SandboxFailure, UsageError
 from autograder.judge.reference import reference_of
 from autograder.results import CheckResult, ExerciseResult
-from autograder.sandbox.policy import Limits, Policy
+from autograder.sandbox.landlock import landlock_version
+from autograder.sandbox.policy import ACCEPTED, LAYERS_OF, MODES, Limits, Policy
 from autograder.sandbox.selftest import require
 from autograder.sandbox.slot import Slot
 from autograder.sandbox.template import Template
@@ -34,6 +35,8 @@ class Verdict:
         check_seconds: By check id, wall-clock seconds.
         log: For the tutor only.
         matches: By id of a failed check, the catalogued mistakes that agree with what it saw.
+        conditions: How it was isolated, beyond the mode: `isolation`, the version of `landlock`,
+            the `layers` in place and the `limits`.
     """
 
     undecided: str | None
@@ -45,6 +48,7 @@ class Verdict:
     check_seconds: Mapping[str, float]
     log: tuple[str, ...]
     matches: Mapping[str, tuple[str, ...]]
+    conditions: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Judging(Protocol):
@@ -71,7 +75,14 @@ class Judging(Protocol):
 class Grader(AbstractContextManager["Grader"]):
     """Starts the template, the only process that imports TensorFlow, and gives out slots."""
 
-    def __init__(self, course: Course, assignment: Assignment, own_code: bool = False) -> None:
+    def __init__(
+        self,
+        course: Course,
+        assignment: Assignment,
+        own_code: bool = False,
+        modes: Sequence[str] = ACCEPTED,
+        isolation: str = "fork",
+    ) -> None:
         """Starts nothing yet.
 
         Args:
@@ -79,6 +90,9 @@ class Grader(AbstractContextManager["Grader"]):
             assignment: One of its assignments, with hidden checks.
             own_code: Whether nothing but the course's own code will run, so that a machine that
                 cannot isolate it is no reason to stop.
+            modes: The sandbox's modes that are accepted otherwise; in "none" only the checks
+                that are visible in the notebook are run.
+            isolation: "fork", or "exec" for a fresh Python per submission.
 
         Raises:
             UsageError: If the assignment has no hidden checks.
@@ -98,8 +112,10 @@ class Grader(AbstractContextManager["Grader"]):
                 for path in sorted(folder.iterdir())
                 if path.is_file() and path.suffix not in (".ipynb", ".toml")
             ),
-            own_code=own_code,
+            modes=MODES if own_code else tuple(modes),
+            isolation=isolation,
         )
+        self._own_code = own_code
         self._template = Template(self._policy)
 
     def __enter__(self) -> "Grader":
@@ -111,7 +127,7 @@ class Grader(AbstractContextManager["Grader"]):
         """
         self._template.__enter__()
         try:
-            if not self._policy.own_code:
+            if not self._own_code:
                 require(self._template)
         except BaseException:
             self._template.__exit__(None, None, None)
@@ -134,7 +150,9 @@ class Grader(AbstractContextManager["Grader"]):
 
     def slot(self) -> "JudgeSlot":
         """Returns a judge and a zygote of their own, for one submission at a time."""
-        return JudgeSlot(self._template, self._settings)
+        # Where nothing keeps student code from reading the hidden checks, they decide nothing.
+        only_visible = self.mode == "none" and not self._own_code
+        return JudgeSlot(self._template, self._settings | {"only_visible": only_visible})
 
     @contextmanager
     def slots(self, count: int) -> Iterator[Judging]:
@@ -184,6 +202,13 @@ class JudgeSlot(AbstractContextManager["JudgeSlot"]):
     def __init__(self, template: Template, settings: Mapping[str, Any]) -> None:
         """Starts nothing yet."""
         self._slot = Slot(template, judge="autograder.judge.process:main", settings=dict(settings))
+        policy = template.policy
+        self._conditions = {
+            "isolation": policy.isolation,
+            "landlock": landlock_version(),
+            "layers": [layer for layer in LAYERS_OF[template.mode] if layer not in policy.without],
+            "limits": asdict(policy.limits),
+        }
 
     def __enter__(self) -> "JudgeSlot":
         """Starts the judge and the zygote."""
@@ -254,10 +279,14 @@ class JudgeSlot(AbstractContextManager["JudgeSlot"]):
             if document["undecided"] is None:
                 break
         rounds = document.get("rounds", [[]] * len(seed_names))
-        return [_verdict(document, exercises) for exercises in rounds]
+        return [_verdict(document, exercises, self._conditions) for exercises in rounds]
 
 
-def _verdict(document: Mapping[str, Any], exercises: Sequence[Mapping[str, Any]]) -> Verdict:
+def _verdict(
+    document: Mapping[str, Any],
+    exercises: Sequence[Mapping[str, Any]],
+    conditions: Mapping[str, Any],
+) -> Verdict:
     checks = [check for exercise in exercises for check in exercise["checks"]]
     cells = document.get("cells", {})
     return Verdict(
@@ -280,6 +309,7 @@ def _verdict(document: Mapping[str, Any], exercises: Sequence[Mapping[str, Any]]
         check_seconds={check["id"]: check["seconds"] for check in checks},
         log=tuple(f"{check['id']}: {line}" for check in checks for line in check["log"]),
         matches={id: tuple(names) for id, names in document.get("matches", {}).items()},
+        conditions=conditions,
     )
 
 

@@ -33,7 +33,8 @@ def main(link: Any, settings: Mapping[str, Any]) -> None:  # noqa: ANN401
         link: The judge's end of its slot, an `autograder.sandbox.link.Link`.
         settings: `root`, `assignment`, `points` by exercise, `signatures` by function,
             `seconds` (cell, probe, submission), `reference` (an
-            `autograder.judge.reference.Reference`) and `secret` (hexadecimal).
+            `autograder.judge.reference.Reference`), `secret` (hexadecimal) and `only_visible`:
+            whether only the checks that the notebook shows decide anything.
     """
     sys.path.insert(0, settings["root"])
     folder = Path(settings["root"]) / "tests" / "hidden" / settings["assignment"]
@@ -66,7 +67,7 @@ class _Judge:
             rounds = list(self._rounds(run, job))
             run.close()
             matches: dict[str, list[Entry]] = {}
-            if not job["repeats"]:
+            if not (job["repeats"] or self.settings["only_visible"]):
                 (seeds,), (findings,) = job["seed_names"], rounds
                 findings = self._followed_through(findings, cells, seeds)
                 findings, matches = self._diagnosed(findings, seeds)
@@ -118,7 +119,7 @@ class _Judge:
         def connect(exercise: str, check: str) -> Student:
             return self._student(run, seeds, check, lost_functions(run.unfinished()))
 
-        _, findings = self.checks.run(connect, only)
+        _, findings = self.checks.run(connect, only, self.settings["only_visible"])
         return findings
 
     def _followed_through(

@@ -21,6 +21,7 @@ __all__ = [
     "drop_capabilities",
     "enter_user_namespace",
     "forbid_new_privileges",
+    "keep_capabilities",
     "mount",
     "pivot_root",
     "process_control",
@@ -44,7 +45,8 @@ _MNT_DETACH = 2
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 4, 24
 _PR_SET_SECUREBITS, _PR_SET_CHILD_SUBREAPER = 28, 36
-_PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
+_PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 38, 47
+_PR_CAP_AMBIENT_RAISE, _PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
 # No root user, no set-uid fix-up, no ambient capabilities; each with its lock.
 _SECUREBITS_ALL = 0b11101111
 _CAPABILITY_VERSION = 0x20080522
@@ -164,6 +166,20 @@ def become_subreaper() -> None:
 def forbid_new_privileges() -> None:
     """Makes set-uid programs and file capabilities useless from here on."""
     process_control("SET_NO_NEW_PRIVS", _PR_SET_NO_NEW_PRIVS, 1)
+
+
+def keep_capabilities() -> None:
+    """Has the program that this process becomes keep its capabilities, though it is not root."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    # Effective, permitted, inheritable; of 32 each, the lower ones first.
+    sets = (ctypes.c_uint32 * 6)()
+    _checked(_libc.capget(header, sets), "capget")
+    for half in (0, 3):
+        sets[half + 2] = sets[half + 1]
+    _checked(_libc.capset(header, sets), "capset")
+    for capability in range(64):
+        if sets[1 + 3 * (capability // 32)] >> capability % 32 & 1:
+            process_control("CAP_AMBIENT", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability)
 
 
 def drop_capabilities() -> None:

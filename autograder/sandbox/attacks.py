@@ -14,31 +14,46 @@ import stat
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 TARGETS: dict[str, Any] = globals().get("TARGETS", {})
 libc = ctypes.CDLL(None, use_errno=True)
 
 
+_HOST = ("/etc/shadow", "/etc/ssh", "/etc/hostname", "/boot", "/var", "/sys", "/mnt", "/media")
+
+
+def _readable(paths: Iterable[str]) -> list[str]:
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY)
+            os.close(descriptor)
+            if os.path.isdir(path):
+                os.listdir(path)
+            found.append(path)
+    return found
+
+
 def read_hidden_files() -> object:
     """Read hidden checks, the reference, the framework and the grader's own files."""
+    return _readable(TARGETS["paths"])
+
+
+def name_hidden_files() -> object:
+    """Find out where they are."""
     return [path for path in TARGETS["paths"] if os.path.lexists(path)]
 
 
 def read_host_files() -> object:
     """Read files of this machine: accounts, mounted disks, other people's homes."""
-    folders = (
-        "/etc/shadow",
-        "/etc/ssh",
-        "/etc/hostname",
-        "/boot",
-        "/var",
-        "/sys",
-        "/mnt",
-        "/media",
-    )
-    return [path for path in folders if os.path.lexists(path)]
+    return _readable(_HOST)
+
+
+def name_host_files() -> object:
+    """Find out which there are."""
+    return [path for path in _HOST if os.path.lexists(path)]
 
 
 def write_outside() -> object:
@@ -170,14 +185,23 @@ def become_root() -> object:
     return worked
 
 
+def _status() -> dict[str, str]:
+    with open("/proc/self/status") as file:
+        return dict(line.split(":", 1) for line in file)
+
+
 def keep_capabilities() -> object:
     """Find a capability, or a way to new ones, that was left."""
-    with open("/proc/self/status") as file:
-        lines = dict(line.split(":", 1) for line in file)
-    names = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+    lines = _status()
+    names = ("CapInh", "CapPrm", "CapEff", "CapAmb")
     return [n for n in names if int(lines[n], 16)] + ["new ones"] * (
         lines["NoNewPrivs"].strip() != "1"
     )
+
+
+def leave_a_way_to_capabilities() -> object:
+    """Leave open which capabilities a program could gain, if new ones were permitted."""
+    return int(_status()["CapBnd"], 16)
 
 
 def make_a_device() -> object:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from autograder.sandbox import _linux
 
-__all__ = ["landlock_version", "restrict_files"]
+__all__ = ["SCOPES_SINCE", "landlock_version", "restrict_files"]
 
 # The same numbers on every architecture.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -30,7 +30,7 @@ _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
 # Bind and connect over TCP; nothing is permitted.
 _NETWORK, _NETWORK_SINCE = 0b11, 4
 # Abstract local sockets and signals of whoever is outside.
-_SCOPES, _SCOPES_SINCE = 0b11, 6
+_SCOPES, SCOPES_SINCE = 0b11, 6
 
 
 class _Ruleset(ctypes.Structure):
@@ -52,10 +52,18 @@ def landlock_version() -> int:
         return 0
 
 
-def restrict_files(writable: Iterable[str], devices: Iterable[str]) -> None:
-    """Lets this process, for good, read everything it sees, and write below some folders only.
+def restrict_files(
+    writable: Iterable[str], devices: Iterable[str], readable: Iterable[str] = ("/",)
+) -> None:
+    """Lets this process, for good, read and write below some places only.
 
-    Also: no device files, no TCP, no signal or abstract socket to a process outside.
+    Also: no device files, no TCP, no signal or abstract socket to a process outside (from
+    version `SCOPES_SINCE` on).
+
+    Args:
+        writable: Folders.
+        devices: Device files that may be written to.
+        readable: Folders and files; all that the process sees by default.
     """
     version = landlock_version()
     if version == 0:
@@ -66,7 +74,7 @@ def restrict_files(writable: Iterable[str], devices: Iterable[str]) -> None:
     ruleset = _Ruleset(
         files=known,
         network=_NETWORK if version >= _NETWORK_SINCE else 0,
-        scopes=_SCOPES if version >= _SCOPES_SINCE else 0,
+        scopes=_SCOPES if version >= SCOPES_SINCE else 0,
     )
     descriptor = _linux.system_call(
         "landlock_create_ruleset",
@@ -76,11 +84,12 @@ def restrict_files(writable: Iterable[str], devices: Iterable[str]) -> None:
         ctypes.c_uint32(0),
     )
     try:
-        _allow(descriptor, "/", _READING & known)
+        for path in readable:
+            _allow(descriptor, path, _READING & known)
         for path in writable:
             _allow(descriptor, path, _WRITING & known)
         for path in devices:
-            _allow(descriptor, path, _WRITING & known & _OF_FILES)
+            _allow(descriptor, path, _WRITING & known)
         _linux.system_call(
             "landlock_restrict_self", _RESTRICT_SELF, ctypes.c_int(descriptor), ctypes.c_uint32(0)
         )
@@ -90,6 +99,8 @@ def restrict_files(writable: Iterable[str], devices: Iterable[str]) -> None:
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
     folder = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    if not os.path.isdir(path):
+        rights &= _OF_FILES
     try:
         rule = _Beneath(allowed=rights, folder=folder)
         _linux.system_call(

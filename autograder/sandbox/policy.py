@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["LAYERS", "MODULES", "Limits", "Policy"]
+__all__ = ["ACCEPTED", "ISOLATIONS", "LAYERS", "LAYERS_OF", "MODES", "MODULES", "Limits", "Policy"]
 
 # What notebooks use. Imported once, in the template; none of them runs an operation on import.
 MODULES = (
@@ -22,8 +22,29 @@ MODULES = (
     "keras",
 )
 
-# The layers that a test can leave out, to see that something then gets through.
-LAYERS = frozenset({"view", "namespaces", "privileges", "budgets", "landlock", "seccomp", "watch"})
+# From the strongest to the weakest.
+#   full  every submission has a closed machine of its own
+#   jail  submissions run one after another inside one closed box
+#   weak  no view, no namespaces; only filters on files and calls
+#   none  resource limits only
+MODES = ("full", "jail", "weak", "none")
+
+# Those in which the kernel keeps submissions apart from everything that is not theirs.
+ACCEPTED = ("full", "jail")
+
+# A student process is forked from one that has imported everything, or imports by itself.
+ISOLATIONS = ("fork", "exec")
+
+# The layers of each mode.
+LAYERS_OF = {
+    "full": ("view", "namespaces", "privileges", "budgets", "landlock", "seccomp", "watch"),
+    "jail": ("view", "privileges", "budgets", "landlock", "seccomp", "watch"),
+    "weak": ("budgets", "landlock", "seccomp", "watch"),
+    "none": ("budgets", "watch"),
+}
+
+# Each can be left out by a test, to see that something then gets through.
+LAYERS = frozenset(LAYERS_OF["full"])
 
 
 @dataclass(frozen=True)
@@ -51,8 +72,8 @@ class Policy:
     Attributes:
         judge_paths: What only the judge sees: hidden checks and reference.
         public_files: What lies, read-only, in the folder that cells run in.
-        own_code: Whether only the course's own code is run. Then, and only then, it also runs
-            where no isolation can be had.
+        modes: Those that are accepted; the strongest that this machine permits is taken.
+        isolation: "fork", or "exec" for a fresh Python per student process.
         modules: What the template imports.
         without: Layers that are left out; for tests only.
     """
@@ -60,11 +81,16 @@ class Policy:
     limits: Limits
     judge_paths: tuple[Path, ...] = ()
     public_files: tuple[Path, ...] = ()
-    own_code: bool = False
+    modes: tuple[str, ...] = ACCEPTED
+    isolation: str = "fork"
     modules: tuple[str, ...] = MODULES
     without: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a layer that is none."""
+        """Raises ValueError for a layer, a mode or an isolation that is none."""
+        if unknown_modes := set(self.modes) - set(MODES):
+            raise ValueError(f"modes are {MODES}. Received: {sorted(unknown_modes)}")
+        if self.isolation not in ISOLATIONS:
+            raise ValueError(f"isolation is one of {ISOLATIONS}. Received: {self.isolation!r}")
         if unknown := self.without - LAYERS:
             raise ValueError(f"layers are {sorted(LAYERS)}. Received: {sorted(unknown)}")

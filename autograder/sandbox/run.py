@@ -70,6 +70,7 @@ class StudentRun:
         self._printed = printed
         self._killed_for: str | None = None
         self._ended: dict[str, Any] | None = None
+        self._told_status = False
         self._next_drain = self._next_watch = 0.0
 
     @classmethod
@@ -169,6 +170,11 @@ class StudentRun:
             self._ended = self._described(status)
         return self._ended
 
+    @property
+    def cleared(self) -> bool:
+        """Whether its keeper lived to clear up after it, where no namespace ends with it."""
+        return self._told_status
+
     def close(self) -> None:
         """Ends it, and lets go of every descriptor."""
         try:
@@ -194,13 +200,15 @@ class StudentRun:
             content, _ = self._report.receive(deadline + _END_SECONDS)
         except ConnectionError:
             return None
+        self._told_status = "status" in content
         return int(content.get("status", 0))
 
     def _wait_for_end(self, deadline: float) -> None:
         """Waits until no process holds the report any more: then there is none."""
         try:
             while True:
-                self._report.receive(deadline)
+                content, _ = self._report.receive(deadline)
+                self._told_status |= "status" in content
         except ConnectionError:
             return
         except TimeoutError as problem:

@@ -18,6 +18,7 @@ __all__ = [
     "ALLOW",
     "KILL",
     "NUMBERS",
+    "NUMBERS_OUTSIDE",
     "Architecture",
     "filter_program",
     "restrict_calls",
@@ -100,6 +101,43 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "setdomainname": (171, 162),
     "connect": (42, 203),
 }
+# What acts, by name or number, on what a process of the same user owns outside. Denied as well
+# where neither view nor namespaces keep it away.
+NUMBERS_OUTSIDE: dict[str, tuple[int | None, int | None]] = {
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "sched_setattr": (314, 274),
+    "sched_setaffinity": (203, 122),
+    "rt_sigqueueinfo": (129, 138),
+    "rt_tgsigqueueinfo": (297, 240),
+    "pidfd_send_signal": (424, 424),
+}
+# Allowed for the process itself only: its first argument.
+_SIGNALS: dict[str, tuple[int, int]] = {
+    "kill": (62, 129),
+    "tkill": (200, 130),
+    "tgkill": (234, 131),
+}
 # Denied for some arguments, or with another error; see `_special`.
 _SPECIAL: dict[str, tuple[int, int]] = {
     "clone": (56, 220),
@@ -146,8 +184,18 @@ ARCHITECTURES = {
 }
 
 
-def filter_program(machine: str) -> bytes:
-    """Returns the filter for what `platform.machine` names. Raises KeyError for another."""
+def filter_program(machine: str, only: int | None = None) -> bytes:
+    """Returns the filter for what `platform.machine` names.
+
+    Args:
+        machine: "x86_64" or "aarch64".
+        only: Where neither view nor namespaces keep things apart: the id of the process that is
+            filtered. Then nothing outside can be signalled, or changed in mode, owner, times,
+            attributes or priority, by name or number.
+
+    Raises:
+        KeyError: For another machine.
+    """
     architecture = ARCHITECTURES[machine]
     instructions = [
         (_LOAD, 0, 0, _ARCHITECTURE),
@@ -159,19 +207,42 @@ def filter_program(machine: str) -> bytes:
         (_GREATER, 0, 1, _HIGHEST),
         (_RETURN, 0, 0, _error(errno.ENOSYS)),
     ]
-    for numbers in NUMBERS.values():
+    for numbers in (NUMBERS if only is None else NUMBERS | NUMBERS_OUTSIDE).values():
         number = numbers[architecture.column]
         if number is not None:
             instructions += _if_number(number, [(_RETURN, 0, 0, _error(errno.EPERM))])
+    if only is not None:
+        itself = (
+            _argument(0),
+            (_EQUAL, 1, 0, only),
+            (_RETURN, 0, 0, _error(errno.EPERM)),
+            (_RETURN, 0, 0, ALLOW),
+        )
+        for both in _SIGNALS.values():
+            instructions += _if_number(both[architecture.column], list(itself))
+        # The process id whose limits are meant; 0 is the process itself.
+        instructions += _if_number(
+            _SPECIAL["prlimit64"][architecture.column],
+            [
+                _argument(0),
+                (_EQUAL, 2, 0, 0),
+                (_EQUAL, 1, 0, only),
+                (_RETURN, 0, 0, _error(errno.EPERM)),
+                (_LOAD, 0, 0, _NUMBER),
+            ],
+        )
     for name, both in _SPECIAL.items():
         instructions += _if_number(both[architecture.column], list(_special(name)))
     instructions.append((_RETURN, 0, 0, ALLOW))
     return b"".join(_INSTRUCTION.pack(*instruction) for instruction in instructions)
 
 
-def restrict_calls() -> None:
-    """Puts the filter in place, for this process and all that it starts, for good."""
-    content = filter_program(platform.machine())
+def restrict_calls(only: int | None = None) -> None:
+    """Puts the filter in place, for this process and all that it starts, for good.
+
+    `only` is as for `filter_program`.
+    """
+    content = filter_program(platform.machine(), only)
     buffer = ctypes.create_string_buffer(content, len(content))
     program = _Program(len(content) // _INSTRUCTION.size, ctypes.addressof(buffer))
     _linux.process_control("SET_SECCOMP", _PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(program))

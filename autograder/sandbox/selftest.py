@@ -8,7 +8,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from autograder.errors import GraderError, ProtocolError, SandboxUnavailable
 from autograder.sandbox import wire
 from autograder.sandbox.link import Link
 from autograder.sandbox.outputs import Outputs
-from autograder.sandbox.policy import Limits, Policy
+from autograder.sandbox.policy import MODES, Limits, Policy
 from autograder.sandbox.slot import Slot
 from autograder.sandbox.template import Template
 from autograder.sandbox.view import HOME, LIBRARY
@@ -26,6 +26,20 @@ __all__ = ["Probe", "require", "run_cells", "self_test"]
 _CELL_SECONDS = 20.0
 _ATTACKS = Path(__file__).with_name("attacks.py").read_text(encoding="utf-8")
 _SECRET_START = "lgm-canary-"  # noqa: S105
+# What a mode does not deny, by the names of attacks.
+_POSSIBLE = {
+    "full": frozenset[str](),
+    "jail": frozenset[str](),
+    "weak": frozenset(
+        {
+            "name_hidden_files",
+            "name_host_files",
+            "list_processes",
+            # Useless without new privileges, which are forbidden.
+            "leave_a_way_to_capabilities",
+        }
+    ),
+}
 _NO_SANDBOX = (
     "Use Linux 5.14 or later. Ubuntu 24.04 and later: an administrator permits user namespaces "
     "for this Python with an AppArmor profile. In a container: start it with user namespaces and "
@@ -79,36 +93,46 @@ class Probe:
     remedy: str | None = None
 
 
-def self_test(template: Template | None = None) -> list[Probe]:
+def self_test(template: Template | None = None) -> tuple[str, list[Probe]]:
     """Tries in a real sandbox what student code might try.
 
     Args:
         template: What to fork it from; a light one of its own if None.
 
     Returns:
-        One record per attempt; where no sandbox can be had, one that says why.
+        The mode, "none" if anything got through, and one record per attempt; the first of them
+        is about the start.
     """
     if template is not None:
-        return _probes(template)
+        return _tested(template)
     limits = Limits(processes=128, data_mebibytes=1024)
     with tempfile.TemporaryDirectory() as folder:
         hidden = Path(folder) / "hidden"
         hidden.mkdir()
         (hidden / "test_hidden.py").write_text("", encoding="utf-8")
         try:
-            with Template(Policy(limits, (hidden,), modules=("numpy",))) as own:
-                return _probes(own)
+            policy = Policy(limits, (hidden,), modes=MODES, modules=("numpy",))
+            with Template(policy) as own:
+                return _tested(own)
         except GraderError as problem:
-            return [Probe("start", "Start a sandbox.", str(problem), False, _NO_SANDBOX)]
+            return "none", [Probe("start", "Start a sandbox.", str(problem), False, _NO_SANDBOX)]
+
+
+def _tested(template: Template) -> tuple[str, list[Probe]]:
+    probes = _probes(template)
+    return (template.mode if all(probe.ok for probe in probes) else "none"), probes
 
 
 def require(template: Template) -> None:
-    """Refuses to go on in a sandbox that does not hold.
+    """Refuses to go on in a sandbox that does not hold what its mode says.
 
     Raises:
         SandboxUnavailable: If an attempt got through.
     """
-    if failed := [probe for probe in self_test(template) if not probe.ok]:
+    if template.mode == "none":
+        return
+    _, probes = self_test(template)
+    if failed := [probe for probe in probes if not probe.ok]:
         found = "; ".join(f"{probe.name}: {probe.outcome}" for probe in failed)
         raise SandboxUnavailable(
             f"The sandbox does not hold on this machine ({found}). Nothing was graded. "
@@ -117,9 +141,13 @@ def require(template: Template) -> None:
 
 
 def _probes(template: Template) -> list[Probe]:
-    started = Probe("start", "Start a sandbox.", f"mode {template.mode}", template.mode == "full")
-    if not started.ok:
-        return [replace(started, remedy=_NO_SANDBOX)]
+    mode = template.mode
+    reasons = "; ".join(f"{other}: {why}" for other, why in template.refused.items())
+    outcome = f"mode {mode}" + (f" ({reasons})" if reasons else "")
+    remedy = None if mode == "full" else _NO_SANDBOX
+    started = Probe("start", "Start a sandbox.", outcome, mode != "none", remedy)
+    if mode == "none":
+        return [started]
     secret = _SECRET_START + secrets.token_hex(8)
     server = socket.create_server(("127.0.0.1", 0))
     local = socket.socket(socket.AF_UNIX)
@@ -135,7 +163,7 @@ def _probes(template: Template) -> list[Probe]:
         second = _run(slot, [source, "report(['leave_something'])"])
     if first is None or second is None:
         return [started, Probe("run", "Run code.", "it did not run", False, _REPORT)]
-    return [started, *(_probe(n, first[n] or second.get(n)) for n in names)]
+    return [started, *(_probe(n, first[n] or second.get(n), mode) for n in names)]
 
 
 def _targets(template: Template) -> dict[str, Any]:
@@ -164,11 +192,13 @@ def _run(slot: Slot, cells: list[str]) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _probe(name: str, obtained: str | None) -> Probe:
+def _probe(name: str, obtained: str | None, mode: str) -> Probe:
     (docstring,) = re.findall(
         rf'^def {name}\(\) -> object:\n    """(.*?)"""', _ATTACKS, re.MULTILINE
     )
     words = name.replace("_", " ")
     if obtained is None:
         return Probe(words, docstring, "denied", True)
+    if name in _POSSIBLE[mode]:
+        return Probe(words, docstring, f"possible in mode {mode}: {obtained}", True)
     return Probe(words, docstring, f"got through: {obtained}", False, _REPORT)

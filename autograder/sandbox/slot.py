@@ -25,6 +25,8 @@ _ANSWER_SECONDS = 30.0
 # Beyond the submission's own budget: what the judge itself computes.
 _JUDGE_SECONDS = 300.0
 _POLL_SECONDS = 0.1
+# Of one zygote: whatever should pile up in it does not pile up for ever.
+_FORKS_LIMIT = 500
 _MEBIBYTE = 2**20
 
 
@@ -60,6 +62,7 @@ class Slot(AbstractContextManager["Slot"]):
         self._judge: _Process | None = None
         self._zygote: _Process | None = None
         self._run: StudentRun | None = None
+        self._forks = 0
 
     def __enter__(self) -> "Slot":
         """Starts the judge and the zygote; does not wait for them."""
@@ -86,7 +89,7 @@ class Slot(AbstractContextManager["Slot"]):
             GraderError: If the judge cannot judge at all; the text is the judge's.
         """
         try:
-            if self._judge is None or self._zygote is None:
+            if self._judge is None:
                 self._start()
             return self._serve(job)
         except OSError as problem:
@@ -97,13 +100,29 @@ class Slot(AbstractContextManager["Slot"]):
             raise
 
     def _start(self) -> None:
-        template, policy = self._template, self._template.policy
-        self._zygote = _Process(*template.fork("zygote"))
+        template = self._template
+        if template.policy.isolation == "fork":
+            self._zygote = self._new_zygote()
         self._judge = _Process(*template.fork("judge"))
-        view = template.student_view
-        self._zygote.channel.send(
+        view = template.judge_view
+        self._judge.channel.send(
             {
                 "view": None if view is None else view.to_json(),
+                "closed": template.has_view,
+                "main": self._main,
+                "settings": self._settings,
+            }
+        )
+
+    def _new_zygote(self) -> _Process:
+        template, policy = self._template, self._template.policy
+        zygote = _Process(*template.fork("zygote"))
+        view = template.student_view
+        zygote.channel.send(
+            {
+                "mode": template.mode,
+                "view": None if view is None else view.to_json(),
+                "readable": [source for source, _ in template.system.binds],
                 # A view has them in its own folder; without one they are copied to a new one.
                 "files": [
                     str(path) if view is None else f"{HOME}/{path.name}"
@@ -113,18 +132,12 @@ class Slot(AbstractContextManager["Slot"]):
                 "without": sorted(policy.without),
             }
         )
-        view = template.judge_view
-        self._judge.channel.send(
-            {
-                "view": None if view is None else view.to_json(),
-                "main": self._main,
-                "settings": self._settings,
-            }
-        )
+        return zygote
 
     def _stop(self) -> None:
         run, judge, zygote = self._run, self._judge, self._zygote
         self._run = self._judge = self._zygote = None
+        self._forks = 0
         with contextlib.ExitStack() as stack:
             # Each of them, even if one cannot be ended.
             for process in (judge, zygote):
@@ -135,8 +148,7 @@ class Slot(AbstractContextManager["Slot"]):
 
     def _serve(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Gives the judge a job, and what it asks for until it has finished."""
-        judge, zygote = self._started()
-        channel = judge.channel
+        channel = self._started().channel
         limits = self._template.policy.limits
         self._next_request(time.monotonic() + _START_SECONDS, ["job"], GraderError)
         channel.send({"job": dict(job)})
@@ -144,31 +156,46 @@ class Slot(AbstractContextManager["Slot"]):
         while True:
             request = self._next_request(deadline, ["spawn", "printed", "end", "finish"])
             if request["ask"] == "spawn":
-                self._spawn(zygote.channel, channel)
+                self._spawn(channel)
             elif request["ask"] == "printed":
                 channel.send({"outputs": [] if self._run is None else self._run.printed()})
             elif request["ask"] == "end":
                 gone = bool(request.get("gone"))
                 channel.send({} if self._run is None else self._run.end(gone))
             else:
-                if self._run is not None:
-                    self._run.close()
-                    self._run = None
+                self._end_run()
                 channel.send({})
                 return dict(request["document"])
 
-    def _started(self) -> tuple[_Process, _Process]:
-        if self._judge is None or self._zygote is None:
+    def _started(self) -> _Process:
+        if self._judge is None:
             raise SandboxFailure("The slot has not been started.")
-        return self._judge, self._zygote
+        return self._judge
 
-    def _spawn(self, zygote: Channel, judge: Channel) -> None:
-        if self._run is not None:
-            self._run.close()
-            self._run = None
-        self._run, connection = StudentRun.start(zygote)
+    def _spawn(self, judge: Channel) -> None:
+        self._end_run()
+        if self._forks == _FORKS_LIMIT:
+            self._end_zygote()
+        if self._zygote is None:
+            self._zygote = self._new_zygote()
+        self._forks += 1
+        self._run, connection = StudentRun.start(self._zygote.channel)
         with connection:
             judge.send({"spawned": True}, [connection.fileno()])
+
+    def _end_run(self) -> None:
+        run, self._run = self._run, None
+        if run is not None:
+            run.close()
+            # Without a keeper's word it may have harmed what it was forked from.
+            harmed = not (self._template.nests or run.cleared)
+            if harmed or self._template.policy.isolation == "exec":
+                self._end_zygote()
+
+    def _end_zygote(self) -> None:
+        zygote, self._zygote, self._forks = self._zygote, None, 0
+        if zygote is not None:
+            zygote.end()
 
     def _next_request(
         self,
@@ -181,7 +208,7 @@ class Slot(AbstractContextManager["Slot"]):
         `failure` is what a judge's own failure is: before its first job, it cannot judge anybody;
         later, it may be one submission's doing.
         """
-        channel = self._started()[0].channel
+        channel = self._started().channel
         while True:
             sources = [channel.fileno(), *([] if self._run is None else self._run.sources())]
             ready = _readable(sources, _POLL_SECONDS)

@@ -4,6 +4,7 @@ It runs no operation, since a process forked after one hangs, and holds no secre
 once held can be found in the memory of its children.
 """
 
+import contextlib
 import importlib
 import os
 import signal
@@ -14,17 +15,22 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from autograder.errors import GraderError, SandboxFailure, SandboxUnavailable
 from autograder.sandbox import _linux
 from autograder.sandbox.channel import Channel, pair, taken
 from autograder.sandbox.link import Link
-from autograder.sandbox.policy import Policy
+from autograder.sandbox.policy import MODES, Policy
 from autograder.sandbox.privileges import drop_privileges
 from autograder.sandbox.view import HOME, LIBRARY, View, enter, system_view
+
+if TYPE_CHECKING:
+    from autograder.sandbox.agent import Shell
 
 __all__ = ["Template", "run_template"]
 
@@ -35,6 +41,7 @@ _FORK_SECONDS = 30.0
 _END_SECONDS = 5.0
 # The main thread, and what the imports start; each is one that a fork leaves behind.
 _TASKS_LIMIT = 3
+_SOURCE = str(Path(__file__).parents[2])
 
 # Fixed: a forked child's /proc/self/environ is what its parent was exec'ed with.
 ENVIRONMENT = {
@@ -66,31 +73,39 @@ ENVIRONMENT = {
 
 
 class Template(AbstractContextManager["Template"]):
-    """Starts the template, in a file system of its own, and has it fork judges and zygotes.
+    """Finds out what this machine permits, and starts judges and zygotes accordingly.
+
+    In modes other than "jail" they are forked from one process, the template, which has imported
+    what they need. In "jail" each has a closed box of its own, and imports by itself; so do
+    zygotes if student processes are to be fresh ones.
 
     Attributes:
         policy: How submissions are isolated.
-        mode: How they are isolated on this machine: "full", or "none" for code of our own where
-            there is no isolation.
+        mode: How they are isolated on this machine, one of `policy.modes`.
+        refused: By mode that cannot be had here, why.
     """
 
     def __init__(self, policy: Policy) -> None:
         """Starts nothing yet."""
         self.policy = policy
-        self.mode = "full"
+        self.mode = ""
+        self.refused: dict[str, str] = {}
         self._system = system_view()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
+        self._alone: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
 
     def __enter__(self) -> "Template":
-        """Starts the process.
+        """Finds the strongest mode, and starts the process.
 
         Raises:
-            SandboxUnavailable: If this machine cannot isolate a submission.
+            SandboxUnavailable: If this machine has no mode that is accepted.
             SandboxFailure: If the process did not start.
         """
         with self._lock:
+            if not self.mode:
+                self.mode = self._strongest()
             self._start()
         return self
 
@@ -105,24 +120,42 @@ class Template(AbstractContextManager["Template"]):
             self._stop()
 
     @property
+    def has_view(self) -> bool:
+        """Whether processes see a file system of their own."""
+        return self.mode in ("full", "jail")
+
+    @property
+    def nests(self) -> bool:
+        """Whether judges and zygotes enter namespaces of their own, inside the template's."""
+        return self.mode == "full"
+
+    @property
+    def system(self) -> View:
+        """The system's libraries and programs, by their places outside."""
+        return self._system
+
+    @property
     def student_view(self) -> View | None:
-        """What a student process sees of the template's view; None where nothing is isolated."""
-        return None if self.mode == "none" else self._student_binds().seen_from_itself()
+        """What a student process sees of the template's view; None where it has none."""
+        return self._student_binds().seen_from_itself() if self.has_view else None
 
     @property
     def judge_view(self) -> View | None:
-        """What a judge sees of it; None where nothing is isolated."""
-        return None if self.mode == "none" else self._outer_view().seen_from_itself()
+        """What a judge sees of it; None where it has none, or is in it already."""
+        return self._outer_view().seen_from_itself() if self.nests else None
 
     def fork(self, what: str) -> tuple[Channel, int]:
-        """Has a judge or a zygote forked.
+        """Has a judge or a zygote started.
 
         Returns:
             The connection to it, and its pidfd.
 
         Raises:
+            SandboxUnavailable: If this machine does not permit any more what it did at first.
             SandboxFailure: If the template does not answer, even after a fresh start.
         """
+        if self.mode == "jail" or (what == "zygote" and self.policy.isolation == "exec"):
+            return self._start_alone(what)
         ours, theirs = pair()
         with self._lock, theirs:
             try:
@@ -131,12 +164,22 @@ class Template(AbstractContextManager["Template"]):
                 self._stop()
                 self._start()
                 self._ask_for(what, theirs)
+        return ours, self._announced(ours, what)
+
+    def _start_alone(self, what: str) -> tuple[Channel, int]:
+        view = self._outer_view() if what == "judge" else self._zygote_view()
+        channel, process = self._launch(what, view)
+        with self._lock:
+            self._alone = [p for p in self._alone if p.poll() is None] + [process]
+        return channel, self._announced(channel, what)
+
+    def _announced(self, channel: Channel, what: str) -> int:
         try:
-            _, (pidfd,) = ours.receive(time.monotonic() + _FORK_SECONDS)
+            _, (pidfd,) = channel.receive(time.monotonic() + _FORK_SECONDS)
         except (OSError, ValueError) as problem:
-            ours.close()
-            raise SandboxFailure(f"The template forked no {what}: {problem!r}.") from problem
-        return ours, pidfd
+            channel.close()
+            raise SandboxFailure(f"No {what} could be started: {problem!r}.") from problem
+        return pidfd
 
     def _ask_for(self, what: str, theirs: socket.socket) -> None:
         deadline = time.monotonic() + _FORK_SECONDS
@@ -145,33 +188,46 @@ class Template(AbstractContextManager["Template"]):
         self._channel.send({"fork": what}, [theirs.fileno()], deadline)
         self._channel.receive(deadline)
 
-    def _start(self) -> None:
-        try:
-            self._launch("full")
-        except SandboxUnavailable:
-            if not self.policy.own_code:
-                raise
-            self._launch("none")
-
-    def _launch(self, mode: str) -> None:
-        self.mode = mode
-        source = str(Path(__file__).parents[2])
-        plan = {
-            "view": self._outer_view().to_json() if mode == "full" else None,
-            "program": os.path.realpath(sys.executable),
-            "arguments": [
-                sys.executable,
-                *program("template", "run_template", LIBRARY if mode == "full" else source),
-                "3",
-            ],
-            "environment": ENVIRONMENT,
-        }
-        channel, theirs = pair()
-        self._channel = channel
+    def _strongest(self) -> str:
+        """Has the launcher try what can be had, and returns the strongest mode of the policy's."""
         deadline = time.monotonic() + _START_SECONDS
+        with self._launcher() as (channel, process, said):
+            try:
+                channel.send(self._plan(None, self._outer_view()), deadline=deadline)
+                self.refused, _ = channel.receive(deadline)
+            except OSError as problem:
+                raise SandboxFailure(f"The launcher ended: {problem!r}. {said()}") from problem
+            finally:
+                channel.close()
+                process.wait()
+        there = [mode for mode in MODES if mode not in self.refused]
+        chosen = [mode for mode in MODES if mode in there and mode in self.policy.modes]
+        if not chosen:
+            why = "; ".join(f"{mode}: {text}" for mode, text in self.refused.items())
+            raise SandboxUnavailable(
+                f"This machine cannot isolate submissions ({why}). "
+                "User namespaces must be permitted for ordinary users (Linux 5.14 or later; in a "
+                "container, or with AppArmor, an administrator has to allow them). "
+                "`lgm doctor` tells more."
+            )
+        return chosen[0]
+
+    def _start(self) -> None:
+        if self.mode == "jail":
+            return
+        self._channel, self._process = self._launch(None, self._outer_view())
+
+    @contextlib.contextmanager
+    def _launcher(self) -> Iterator[tuple[Channel, "subprocess.Popen[bytes]", Callable[[], str]]]:
+        """Starts a launcher; yields the connection, the process, and what reads its log."""
+        channel, theirs = pair()
         with tempfile.TemporaryFile() as log:
-            self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, *program("launch", "run_launcher", source), str(theirs.fileno())],
+            process = subprocess.Popen(  # noqa: S603
+                [
+                    sys.executable,
+                    *program("launch", "run_launcher", _SOURCE),
+                    str(theirs.fileno()),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -180,36 +236,60 @@ class Template(AbstractContextManager["Template"]):
                 pass_fds=[theirs.fileno()],
             )
             theirs.close()
-            try:
-                channel.send(plan, deadline=deadline)
-                self._expect(channel, "assembled", deadline)
-                channel.send({"modules": self.policy.modules}, deadline=deadline)
-                self._expect(channel, "ready", deadline)
-            except OSError as problem:
-                self._stop()
+
+            def said() -> str:
                 log.seek(0)
-                said = log.read()[-2000:].decode("utf-8", "replace")
+                return log.read()[-2000:].decode("utf-8", "replace")
+
+            yield channel, process, said
+
+    def _launch(self, role: str | None, view: View) -> tuple[Channel, "subprocess.Popen[bytes]"]:
+        """Starts a template, or a judge or a zygote by itself, and waits until it has imported."""
+        deadline = time.monotonic() + _START_SECONDS
+        with self._launcher() as (channel, process, said):
+            try:
+                channel.send(self._plan(role or "template", view), deadline=deadline)
+                self._expect(channel, "assembled", deadline)
+                content = {"modules": self.policy.modules, "role": role}
+                channel.send(content, deadline=deadline)
+                self._expect(channel, "ready", deadline)
+            except (OSError, GraderError) as problem:
+                _end(channel, process)
+                if isinstance(problem, GraderError):
+                    raise
                 raise SandboxFailure(
-                    f"The template did not start: {problem!r}. {said}"
+                    f"The {role or 'template'} did not start: {problem!r}. {said()}"
                 ) from problem
-            except GraderError:
-                self._stop()
-                raise
+        return channel, process
+
+    def _plan(self, role: str | None, view: View) -> dict[str, Any]:
+        """What a launcher makes; nothing but a trial without a role."""
+        library = LIBRARY if self.has_view else _SOURCE
+        run = [sys.executable, *program("template", "run_template", library), "3"]
+        return {
+            "view": view.to_json() if self.has_view or role is None else None,
+            "filtered": self.mode == "weak",
+            "alone": self.mode == "jail",
+            "trial": role is None,
+            "program": os.path.realpath(sys.executable),
+            "arguments": run,
+            "environment": ENVIRONMENT,
+        }
 
     def _expect(self, channel: Channel, what: str, deadline: float) -> None:
         reply, _ = channel.receive(deadline)
         if "unavailable" in reply:
             raise SandboxUnavailable(
-                f"This machine cannot isolate submissions: {reply['unavailable']}. "
-                "User namespaces must be permitted for ordinary users (Linux 5.14 or later; in a "
-                "container, or with AppArmor, an administrator has to allow them). "
-                "`lgm doctor` tells more."
+                f"This machine does not permit mode {self.mode} any more: {reply['unavailable']}."
             )
         if what not in reply:
             raise SandboxFailure(f"The template did not start: {reply.get('failed', reply)}.")
 
     def _outer_view(self) -> View:
-        return self._student_binds().with_binds([*self._library(), *self._judge_paths()])
+        return self._zygote_view().with_binds(self._judge_paths())
+
+    def _zygote_view(self) -> View:
+        return self._student_binds().with_binds(self._library())
 
     def _student_binds(self) -> View:
         files = self.policy.public_files
@@ -222,17 +302,27 @@ class Template(AbstractContextManager["Template"]):
         return [(str(path), str(path)) for path in self.policy.judge_paths]
 
     def _stop(self) -> None:
-        if self._channel is not None:
+        if self._channel is not None and self._process is not None:
             # Without it, the template ends, and the kernel ends the rest.
-            self._channel.close()
-            self._channel = None
-        if self._process is not None:
-            try:
-                self._process.wait(_END_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
+            _end(self._channel, self._process)
+        self._channel = self._process = None
+        for process in self._alone:
+            # Its slot has ended it.
+            _wait(process)
+        self._alone = []
+
+
+def _end(channel: Channel, process: "subprocess.Popen[bytes]") -> None:
+    channel.close()
+    _wait(process)
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> None:
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def program(module: str, run: str, library: str) -> list[str]:
@@ -252,7 +342,7 @@ def run_template(descriptor: int) -> None:
         for name in content["modules"]:
             importlib.import_module(name)
         # Not at the top: the coordinator imports this module, and has no use for IPython.
-        from autograder.sandbox import agent, zygote
+        from autograder.sandbox import agent
 
         shell = agent.new_shell()
     except ImportError as problem:
@@ -266,6 +356,8 @@ def run_template(descriptor: int) -> None:
     # The kernel reaps what is forked.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     channel.send({"ready": True})
+    if content["role"] is not None:
+        _run(content["role"], channel, shell)
     while True:
         try:
             request, descriptors = channel.receive()
@@ -276,33 +368,39 @@ def run_template(descriptor: int) -> None:
         sys.stderr.flush()
         parent = os.getpid()
         if os.fork() == 0:
-            try:
-                _linux.die_with_parent(parent)
-                channel.close()
-                own = _announced(taken(descriptors[0]))
-                if request["fork"] == "judge":
-                    _run_judge(own)
-                else:
-                    zygote.run_zygote(own, shell)
-            except ConnectionError:
-                # The slot has gone: that is how it says stop.
-                os._exit(0)
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(1)
+            # Without its parent it would not be known to anybody.
+            _linux.die_with_parent(parent)
+            channel.close()
+            _run(request["fork"], taken(descriptors[0]), shell)
         for copy in descriptors:
             os.close(copy)
         channel.send({"forked": True})
 
 
-def _announced(channel: Channel) -> Channel:
+def _run(role: str, channel: Channel, shell: "Shell") -> NoReturn:
+    """Is a judge or a zygote, from here on."""
+    from autograder.sandbox import zygote
+
+    try:
+        _announce(channel)
+        if role == "judge":
+            _run_judge(channel)
+        else:
+            zygote.run_zygote(channel, shell)
+    except ConnectionError:
+        # The slot has gone: that is how it says stop.
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    os._exit(1)
+
+
+def _announce(channel: Channel) -> None:
     """Tells the slot who this is."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pidfd = os.pidfd_open(os.getpid())
     channel.send({"process": True}, [pidfd])
     os.close(pidfd)
-    return channel
 
 
 def _run_judge(channel: Channel) -> None:
@@ -312,6 +410,7 @@ def _run_judge(channel: Channel) -> None:
         _linux.enter_user_namespace(_linux.NEW_MOUNTS, _INSIDE)
         _linux.die_with_parent(parent)
         enter(View.from_json(content["view"]), fresh_processes=False)
+    if content["closed"]:
         drop_privileges()
     _linux.set_dumpable(False)
     try:

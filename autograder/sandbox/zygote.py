@@ -16,17 +16,18 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autograder.sandbox import _linux, agent
 from autograder.sandbox.budgets import set_budgets
 from autograder.sandbox.channel import Channel, taken
-from autograder.sandbox.landlock import restrict_files
+from autograder.sandbox.landlock import SCOPES_SINCE, landlock_version, restrict_files
 from autograder.sandbox.policy import Limits
 from autograder.sandbox.privileges import drop_privileges, forbid_namespaces
 from autograder.sandbox.probes import reseed
 from autograder.sandbox.seccomp import restrict_calls
-from autograder.sandbox.view import DEVICES, WRITABLE, View, enter
+from autograder.sandbox.view import DEVICES, HOME, WRITABLE, View, enter
+from autograder.sandbox.watch import processes
 
 __all__ = ["run_zygote"]
 
@@ -39,23 +40,33 @@ class _Plan:
     """How student processes are made.
 
     Attributes:
-        view: What they see, or None where nothing is isolated.
+        mode: One of `policy.MODES`.
+        view: What they see, or None where they have no view of their own.
+        readable: Without a view: what they may read.
         files: What lies in the folder that cells run in.
         without: Layers left out.
     """
 
+    mode: str
     view: View | None
+    readable: tuple[str, ...]
     files: tuple[str, ...]
     limits: Limits
     without: frozenset[str]
 
     @property
     def has_namespaces(self) -> bool:
-        return self.view is not None and "namespaces" not in self.without
+        return self.mode == "full" and "namespaces" not in self.without
+
+    @property
+    def keeps_signals_apart(self) -> bool:
+        """Whether a layer other than the filter keeps signals away from everybody else."""
+        return self.mode == "full" or (self.mode == "jail" and landlock_version() >= SCOPES_SINCE)
 
     @property
     def own_view(self) -> View | None:
-        return self.view if self.has_namespaces and "view" not in self.without else None
+        left_out = "view" in self.without or "namespaces" in self.without
+        return None if left_out else self.view
 
 
 @dataclass(frozen=True)
@@ -71,15 +82,20 @@ class _Run:
 def run_zygote(channel: Channel, shell: agent.Shell) -> None:
     """Forks a student process, with a copy of the shell, whenever the slot asks for one."""
     content, _ = channel.receive()
-    view = None if content["view"] is None else View.from_json(content["view"])
     plan = _Plan(
-        view, tuple(content["files"]), Limits(**content["limits"]), frozenset(content["without"])
+        content["mode"],
+        None if content["view"] is None else View.from_json(content["view"]),
+        tuple(content["readable"]),
+        tuple(content["files"]),
+        Limits(**content["limits"]),
+        frozenset(content["without"]),
     )
-    if view is not None and plan.own_view is not None:
-        _linux.enter_user_namespace(_linux.NEW_MOUNTS, _INSIDE)
-        enter(view, fresh_processes=False)
-        plan = _Plan(view.seen_from_itself(), plan.files, plan.limits, plan.without)
-    if view is not None:
+    if plan.own_view is not None:
+        if plan.mode == "full":
+            _linux.enter_user_namespace(_linux.NEW_MOUNTS, _INSIDE)
+        enter(plan.own_view, fresh_processes=False)
+        plan = replace(plan, view=plan.own_view.seen_from_itself())
+    if plan.mode != "none":
         _linux.forbid_new_privileges()
     _linux.set_dumpable(False)
     # The kernel reaps the keepers.
@@ -135,32 +151,63 @@ def _keep(plan: _Plan, run: _Run, shell: agent.Shell) -> None:
 def _keep_without_namespaces(plan: _Plan, run: _Run, shell: agent.Shell, report: Channel) -> None:
     """Does what it can: everything that the student process starts ends with it."""
     _linux.become_subreaper()
-    folder = tempfile.mkdtemp(prefix="lgm-")
-    try:
-        for path in plan.files:
-            shutil.copy(path, folder)
+    with contextlib.ExitStack() as cleared:
+        if plan.own_view is not None:
+            folder = HOME
+            for path in WRITABLE:
+                cleared.callback(_empty, path)
+        else:
+            folder = tempfile.mkdtemp(prefix="lgm-")
+            cleared.callback(shutil.rmtree, folder, ignore_errors=True)
+            cleared.callback(_empty, folder)
+            for path in plan.files:
+                shutil.copy(path, folder)
         pid = _fork(lambda: _student(plan, run, shell, report, folder))
         report.send({"process": True}, [os.pidfd_open(pid)])
         _close_all_but(report.fileno())
         _, status = os.waitpid(pid, 0)
-        _sweep()
+        _sweep(box=plan.mode == "jail")
+        cleared.close()
         report.send({"status": status})
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep() -> None:
-    """Kills and reaps every process that is left below this one."""
-    while True:
-        with open(f"/proc/self/task/{os.getpid()}/children") as file:
-            children = [int(pid) for pid in file.read().split()]
-        if not children:
-            return
-        for pid in children:
+def _empty(folder: str) -> None:
+    """Deletes what lies in a folder, whatever its mode; what is mounted there stays."""
+    for place, names, _ in os.walk(folder):
+        for name in names:
+            path = os.path.join(place, name)
+            if not os.path.islink(path):
+                with contextlib.suppress(OSError):
+                    os.chmod(path, 0o700)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
+
+
+def _sweep(box: bool) -> None:
+    """Kills and reaps every process that is left below this one.
+
+    Args:
+        box: Whether nothing but this process, and the first one, is in its process namespace.
+    """
+    if box:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+    stopped: set[int] = set()
+    while found := set(processes(os.getpid())[1:]):
+        # Stopped first: what runs may start others faster than they can be ended.
+        for pid in found:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL if found <= stopped else signal.SIGSTOP)
+        if found <= stopped:
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+        stopped |= found
 
 
 def _init(plan: _Plan, run: _Run, shell: agent.Shell, report: Channel) -> None:
@@ -207,10 +254,13 @@ def _student(plan: _Plan, run: _Run, shell: agent.Shell, report: Channel, folder
             drop_privileges()
         if "budgets" not in plan.without:
             set_budgets(plan.limits)
-        if plan.own_view is not None and "landlock" not in plan.without:
-            restrict_files(WRITABLE, DEVICES)
-        if plan.view is not None and "seccomp" not in plan.without:
-            restrict_calls()
+        if "landlock" not in plan.without:
+            if plan.own_view is not None:
+                restrict_files(WRITABLE, DEVICES)
+            elif plan.mode == "weak":
+                restrict_files([folder], DEVICES, [*plan.readable, "/proc"])
+        if plan.mode != "none" and "seccomp" not in plan.without:
+            restrict_calls(None if plan.keeps_signals_apart else os.getpid())
         report.send({"ready": True})
     report.close()
     os.dup2(run.connection, _CONNECTION)

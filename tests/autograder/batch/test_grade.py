@@ -166,3 +166,36 @@ def children():
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
     return found
+
+
+def test_results_say_how_submissions_were_isolated(course, graded, hand_in):
+    hand_in(course, "ada", RIGHT)
+    for isolation in ("fork", "exec"):
+        result = graded("ada", isolation=isolation)["ada"]
+        assert (result.status, result.score, result.sandbox) == ("graded", 10, "full")
+        saved = load(course.autograded_folder("ada", "a90_toy") / "results.json")
+        assert saved.conditions["isolation"] == isolation
+        assert saved.conditions["landlock"] >= 1
+        assert "seccomp" in saved.conditions["layers"]
+        assert saved.conditions["limits"]["cell_seconds"] == 3
+
+
+@pytest.mark.parametrize("mode", ["jail", "none"])
+def test_weaker_modes_grade_too(course, graded, hand_in, some_class, mode):
+    strongest = graded(jobs=2)
+    weaker = graded(jobs=2, modes=(mode,))
+    assert {s: r.sandbox for s, r in weaker.items() if r.status != "refused"} == dict.fromkeys(
+        (s for s, r in strongest.items() if r.status != "refused"), mode
+    )
+    if mode == "jail":
+        assert summary(weaker) == summary(strongest)
+        return
+    # Unprotected, only what the notebook shows decides; the reference is not used, either.
+    for student, result in weaker.items():
+        for exercise in result.exercises:
+            for check in exercise.checks:
+                shown = check.id in ("test_sigmoid_of_zero", "test_entropy_of_a_fair_coin")
+                assert shown == (check.outcome != "undecided"), (student, check)
+                assert not check.follow_through
+    assert weaker["ada"].status == "undecided"
+    assert 0 < weaker["ada"].score < 10

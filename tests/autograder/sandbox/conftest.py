@@ -63,12 +63,14 @@ class Ran:
 Run = Callable[..., Ran]
 
 
-def _policy(folder: Path, without: frozenset[str] = frozenset()) -> Policy:
+def _policy(folder: Path, without: frozenset[str] = frozenset(), **how: Any) -> Policy:
     hidden = folder / "hidden"
     hidden.mkdir(exist_ok=True)
     (hidden / "test_hidden.py").write_text(f'SECRET = "{SECRET}"\n')
     (folder / "data.csv").write_text("1,2\n")
-    return Policy(LIMITS, (hidden,), (folder / "data.csv",), modules=("numpy",), without=without)
+    return Policy(
+        LIMITS, (hidden,), (folder / "data.csv",), modules=("numpy",), without=without, **how
+    )
 
 
 @pytest.fixture(scope="session")
@@ -77,10 +79,17 @@ def course_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("course")
 
 
-@pytest.fixture(scope="session")
-def template(course_folder: Path) -> Iterator[Template]:
-    """A template that has imported NumPy only."""
-    with Template(_policy(course_folder)) as started:
+HOW = [
+    pytest.param({}, id="full"),
+    pytest.param({"isolation": "exec"}, id="exec", marks=pytest.mark.thorough),
+    pytest.param({"modes": ("jail",)}, id="jail", marks=pytest.mark.thorough),
+]
+
+
+@pytest.fixture(scope="session", params=HOW)
+def template(request: pytest.FixtureRequest, course_folder: Path) -> Iterator[Template]:
+    """What has imported NumPy only; once in each way to isolate what a tutor hands in."""
+    with Template(_policy(course_folder, **request.param)) as started:
         yield started
 
 
@@ -109,9 +118,10 @@ def _runner(template: Template, slot: Slot) -> Run:
 
 
 def processes_of(template: Template) -> list[int]:
-    """Returns the ids of all processes below a template's launcher."""
-    assert template._process is not None
-    return watch.processes(template._process.pid)
+    """Returns the ids of all processes below a template's launchers."""
+    launchers = [template._process, *template._alone]
+    running = [process.pid for process in launchers if process and process.poll() is None]
+    return [pid for launcher in running for pid in watch.processes(launcher)]
 
 
 @pytest.fixture
@@ -122,12 +132,18 @@ def run(template: Template, slot: Slot) -> Run:
 
 
 @pytest.fixture
-def run_without(course_folder: Path) -> Iterator[Callable[..., Run]]:
+def run_without(make_run: Callable[..., Run]) -> Callable[..., Run]:
     """Makes a `run` in which some layers are left out."""
+    return lambda *layers: make_run(without=frozenset(layers))
+
+
+@pytest.fixture
+def make_run(course_folder: Path) -> Iterator[Callable[..., Run]]:
+    """Makes a `run` under another policy."""
     opened: list[Any] = []
 
-    def make(*layers: str) -> Run:
-        template = Template(_policy(course_folder, frozenset(layers)))
+    def make(**how: Any) -> Run:
+        template = Template(_policy(course_folder, **how))
         opened.append(template.__enter__())
         slot = Slot(template, "autograder.sandbox.selftest:run_cells", {"secret": SECRET})
         opened.append(slot.__enter__())
