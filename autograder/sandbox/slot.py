@@ -109,6 +109,7 @@ class Slot(AbstractContextManager["Slot"]):
             {
                 "view": None if view is None else view.to_json(),
                 "closed": template.has_view,
+                "without": sorted(template.policy.without),
                 "main": self._main,
                 "settings": self._settings,
             }

@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from autograder.errors import GraderError, SandboxFailure, SandboxUnavailable
 from autograder.sandbox import _linux
 from autograder.sandbox.channel import Channel, pair, taken
+from autograder.sandbox.landlock import restrict_files
 from autograder.sandbox.link import Link
 from autograder.sandbox.policy import MODES, Policy
 from autograder.sandbox.privileges import drop_privileges
-from autograder.sandbox.view import HOME, LIBRARY, View, enter, system_view
+from autograder.sandbox.seccomp import restrict_calls
+from autograder.sandbox.view import DEVICES, HOME, LIBRARY, WRITABLE, View, enter, system_view
 
 if TYPE_CHECKING:
     from autograder.sandbox.agent import Shell
@@ -411,7 +413,12 @@ def _run_judge(channel: Channel) -> None:
         _linux.die_with_parent(parent)
         enter(View.from_json(content["view"]), fresh_processes=False)
     if content["closed"]:
+        # What a decoder's fault lets in finds no more to do here than in a student process.
         drop_privileges()
+        if "landlock" not in content["without"]:
+            restrict_files(WRITABLE, DEVICES)
+        if "seccomp" not in content["without"]:
+            restrict_calls()
     _linux.set_dumpable(False)
     try:
         module, function = content["main"].split(":")
