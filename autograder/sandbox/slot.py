@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any
 
-from autograder.errors import GraderError, SandboxFailure
+from autograder.errors import GraderError, ProtocolError, SandboxFailure
+from autograder.sandbox import wire
 from autograder.sandbox.channel import Channel
 from autograder.sandbox.run import StudentRun
 from autograder.sandbox.template import Template
@@ -25,6 +26,21 @@ _ANSWER_SECONDS = 30.0
 # Beyond the submission's own budget: what the judge itself computes.
 _JUDGE_SECONDS = 300.0
 _POLL_SECONDS = 0.1
+_CANARY_SECONDS = 20.0
+_CANARY = """
+import sys
+if "tensorflow" in sys.modules:
+    import tensorflow
+    total = float(tensorflow.reduce_sum(tensorflow.ones((64, 64)) @ tensorflow.ones((64, 64))))
+else:
+    import numpy
+    total = numpy.sum(numpy.ones((64, 64)) @ numpy.ones((64, 64)))
+assert total == 64**3
+"""
+_NO_CANARY = (
+    "A forked process could not multiply two matrices. `lgm grade --isolation exec` starts a "
+    "fresh one for each submission."
+)
 # Of one zygote: whatever should pile up in it does not pile up for ever.
 _FORKS_LIMIT = 500
 _MEBIBYTE = 2**20
@@ -179,6 +195,8 @@ class Slot(AbstractContextManager["Slot"]):
             self._end_zygote()
         if self._zygote is None:
             self._zygote = self._new_zygote()
+        if self._forks == 0 and self._template.policy.isolation == "fork":
+            _try_out(self._zygote.channel)
         self._forks += 1
         self._run, connection = StudentRun.start(self._zygote.channel)
         with connection:
@@ -231,6 +249,29 @@ class Slot(AbstractContextManager["Slot"]):
         policy = self._template.policy
         if "watch" not in policy.without:
             run.watch(policy.limits.memory_mebibytes * _MEBIBYTE, _POLL_SECONDS)
+
+
+def _try_out(zygote: Channel) -> None:
+    """Forks a first student process, which must be able to compute.
+
+    A process forked from one that has run an operation of TensorFlow hangs at its first own.
+
+    Raises:
+        SandboxFailure: If it could not, within 20 seconds.
+    """
+    deadline = time.monotonic() + _CANARY_SECONDS
+    run, connection = StudentRun.start(zygote)
+    try:
+        with connection:
+            wire.send(connection, wire.Message("cell", {"id": "", "source": _CANARY}), deadline)
+            while (reply := wire.receive(connection, deadline)).kind == "output":
+                pass
+    except (OSError, ProtocolError) as problem:
+        raise SandboxFailure(f"{_NO_CANARY} ({problem!r})") from problem
+    finally:
+        run.close()
+    if reply.kind != "done":
+        raise SandboxFailure(_NO_CANARY)
 
 
 def _readable(descriptors: Sequence[int], seconds: float) -> set[int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from autograder.errors import GraderError, SandboxFailure
+from autograder.sandbox import slot as slot_module
 from autograder.sandbox import watch
 from autograder.sandbox.policy import Limits, Policy
 from autograder.sandbox.slot import Slot
@@ -19,6 +20,7 @@ RUN_CELLS = "autograder.sandbox.selftest:run_cells"
 # A grader that is killed while a submission runs.
 GRADER = """
 import os, threading, time
+from autograder.sandbox import slot as slot_module
 from autograder.sandbox import watch
 from autograder.sandbox.policy import Limits, Policy
 from autograder.sandbox.slot import Slot
@@ -88,3 +90,27 @@ def test_a_judge_that_cannot_be_loaded_says_why(own_template):
 def test_an_import_that_fails_says_which():
     with pytest.raises(SandboxFailure, match="no_such_module"):
         Template(Policy(Limits(), modules=("no_such_module",))).__enter__()
+
+
+def test_a_zygote_whose_children_cannot_compute_is_noticed(own_template, monkeypatch):
+    # As where something has run an operation before the fork: the child hangs.
+    monkeypatch.setattr(slot_module, "_CANARY", "import time; time.sleep(60)")
+    monkeypatch.setattr(slot_module, "_CANARY_SECONDS", 1.0)
+    with Slot(own_template, RUN_CELLS, {}) as slot:
+        with pytest.raises(SandboxFailure, match="--isolation exec"):
+            slot.run({"cells": ["1"]})
+        monkeypatch.setattr(slot_module, "_CANARY", "1 / 0")
+        with pytest.raises(SandboxFailure, match="--isolation exec"):
+            slot.run({"cells": ["1"]})
+
+
+def test_a_zygote_is_replaced_after_many_forks(own_template, monkeypatch):
+    monkeypatch.setattr(slot_module, "_FORKS_LIMIT", 3)
+    with Slot(own_template, RUN_CELLS, {}) as slot:
+        zygotes = []
+        for _ in range(7):
+            assert slot.run({"cells": ["1"]})["cells"][0]["kind"] == "done"
+            zygotes.append(watch.pid_of(slot._zygote.pidfd))
+    assert len(set(zygotes)) == 3
+    assert zygotes[0] == zygotes[2] != zygotes[3] == zygotes[5] != zygotes[6]
+    assert gone(zygotes)
