@@ -49,6 +49,8 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "shmget": (29, 194),
     "msgget": (68, 186),
     "semget": (64, 190),
+    # other cores than the slot's own
+    "sched_setaffinity": (203, 122),
     # mounts and roots
     "mount": (165, 40),
     "mount_setattr": (442, 442),
@@ -127,7 +129,6 @@ NUMBERS_OUTSIDE: dict[str, tuple[int | None, int | None]] = {
     "sched_setparam": (142, 118),
     "sched_setscheduler": (144, 119),
     "sched_setattr": (314, 274),
-    "sched_setaffinity": (203, 122),
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
     "pidfd_send_signal": (424, 424),

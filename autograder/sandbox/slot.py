@@ -79,6 +79,8 @@ class Slot(AbstractContextManager["Slot"]):
         self._zygote: _Process | None = None
         self._run: StudentRun | None = None
         self._forks = 0
+        # Judge and student process take turns: they share one.
+        self._core = template.next_core()
 
     def __enter__(self) -> "Slot":
         """Starts the judge and the zygote; does not wait for them."""
@@ -124,6 +126,7 @@ class Slot(AbstractContextManager["Slot"]):
         self._judge.channel.send(
             {
                 "view": None if view is None else view.to_json(),
+                "core": self._core,
                 "closed": template.has_view,
                 "without": sorted(template.policy.without),
                 "main": self._main,
@@ -138,6 +141,7 @@ class Slot(AbstractContextManager["Slot"]):
         zygote.channel.send(
             {
                 "mode": template.mode,
+                "core": self._core,
                 "view": None if view is None else view.to_json(),
                 "readable": [source for source, _ in template.system.binds],
                 # A view has them in its own folder; without one they are copied to a new one.

@@ -6,6 +6,7 @@ once held can be found in the memory of its children.
 
 import contextlib
 import importlib
+import itertools
 import os
 import signal
 import socket
@@ -97,6 +98,7 @@ class Template(AbstractContextManager["Template"]):
         self._channel: Channel | None = None
         self._alone: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
+        self._cores = itertools.cycle(sorted(os.sched_getaffinity(0)))
 
     def __enter__(self) -> "Template":
         """Finds the strongest mode, and starts the process.
@@ -145,6 +147,11 @@ class Template(AbstractContextManager["Template"]):
     def judge_view(self) -> View | None:
         """What a judge sees of it; None where it has none, or is in it already."""
         return self._outer_view().seen_from_itself() if self.nests else None
+
+    def next_core(self) -> int:
+        """Returns the core for the next slot: one after the other, then the first again."""
+        with self._lock:
+            return next(self._cores)
 
     def fork(self, what: str) -> tuple[Channel, int]:
         """Has a judge or a zygote started.
@@ -407,6 +414,7 @@ def _announce(channel: Channel) -> None:
 
 def _run_judge(channel: Channel) -> None:
     content, _ = channel.receive()
+    os.sched_setaffinity(0, {content["core"]})
     if content["view"] is not None:
         parent = os.getppid()
         _linux.enter_user_namespace(_linux.NEW_MOUNTS, _INSIDE)

@@ -33,6 +33,7 @@ __all__ = ["run_zygote"]
 
 _INSIDE = 1000
 _CONNECTION = 3
+_NICENESS = 5
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,9 @@ class _Run:
 def run_zygote(channel: Channel, shell: agent.Shell) -> None:
     """Forks a student process, with a copy of the shell, whenever the slot asks for one."""
     content, _ = channel.receive()
+    os.sched_setaffinity(0, {content["core"]})
+    # Whoever sits at this machine goes first.
+    os.nice(_NICENESS)
     plan = _Plan(
         content["mode"],
         None if content["view"] is None else View.from_json(content["view"]),

@@ -468,3 +468,27 @@ time.sleep(1000)
 def test_shared_memory_that_nobody_counts_is_denied(run):
     source = "import ctypes; print(ctypes.CDLL(None).shmget(0, 4096, 0o1600))"
     assert run(source).last.text == "-1\n"
+
+
+def test_busy_threads_stay_on_the_core_of_their_slot(run):
+    source = """
+import os
+own = os.sched_getaffinity(0)
+try:
+    os.sched_setaffinity(0, range(os.cpu_count()))
+except OSError:
+    pass
+print(len(own), os.sched_getaffinity(0) == own, os.nice(0))
+"""
+    assert run(source).last.text == f"1 True {min(19, os.nice(0) + 5)}\n"
+
+
+def test_without_the_filter_a_run_spreads_over_all_cores(run_without):
+    source = "import os\nos.sched_setaffinity(0, range(64))\nprint(len(os.sched_getaffinity(0)))"
+    assert run_without("seccomp")(source).last.text == f"{len(os.sched_getaffinity(0))}\n"
+
+
+def test_slots_take_the_cores_in_turn(template):
+    cores = sorted(os.sched_getaffinity(0))
+    taken = [template.next_core() for _ in range(2 * len(cores))]
+    assert sorted(taken) == sorted(2 * cores)
