@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from socket import socket
 from typing import Any, NoReturn
@@ -226,6 +226,11 @@ class Shell(InteractiveShell):  # type: ignore[misc]  # IPython is untyped
 
     def enable_gui(self, gui: Any = None) -> None:
         """There is no screen."""
+
+    @contextlib.contextmanager
+    def _tee(self, channel: str) -> Iterator[None]:
+        # IPython keeps a second copy of all that is printed, without a limit.
+        yield
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         with contextlib.suppress(Exception):

@@ -13,6 +13,8 @@ _ADDRESS_MEBIBYTES = 8192
 _STACK_MEBIBYTES = 8
 # Wall-clock time is what ends a run; a process with two busy threads uses twice of it.
 _CPU_PER_SECOND = 2
+# Each holds memory of the kernel's that nobody counts; timers are among them.
+_PENDING_SIGNALS = 1024
 
 
 def set_budgets(limits: Limits) -> None:
@@ -28,6 +30,7 @@ def set_budgets(limits: Limits) -> None:
         resource.RLIMIT_CORE: 1,
         resource.RLIMIT_STACK: _STACK_MEBIBYTES * _MEBIBYTE,
         resource.RLIMIT_MEMLOCK: 0,
+        resource.RLIMIT_SIGPENDING: _PENDING_SIGNALS,
         resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_NICE: 0,
         resource.RLIMIT_RTPRIO: 0,

@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,13 +145,16 @@ class StudentRun:
                 outputs.append({"output_type": "stream", "name": printed.name, "text": text})
         return outputs
 
-    def watch(self, limit: int, every: float) -> None:
-        """Kills all of it if it uses more than `limit` bytes of memory; looks now and then."""
+    def watch(self, limit: int, folders: Iterable[str], every: float) -> None:
+        """Kills all of it if it uses more than `limit` bytes of memory; looks now and then.
+
+        `folders` are file systems in memory that only this run has.
+        """
         now = time.monotonic()
         if now < self._next_watch or self._killed_for or self._ended:
             return
         self._next_watch = now + every
-        if watch.memory(self._pid) > limit:
+        if watch.memory(self._pid, folders) > limit:
             self._killed_for = "MEMORY"
             self._kill()
 

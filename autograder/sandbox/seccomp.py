@@ -145,6 +145,7 @@ _SPECIAL: dict[str, tuple[int, int]] = {
     "clone3": (435, 435),
     "socket": (41, 198),
     "socketpair": (53, 199),
+    "setsockopt": (54, 208),
     "ioctl": (16, 29),
     "setrlimit": (160, 164),
     "prlimit64": (302, 261),
@@ -156,6 +157,7 @@ _X32 = 0x40000000
 
 _NEW_NAMESPACES = 0x7E020000
 _AF_UNIX, _RLIMIT_CORE = 1, 4
+_SO_SNDBUF, _SO_SNDBUFFORCE = 7, 32
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 
 # Classic BPF: load a word of the call, compare, return.
@@ -276,6 +278,10 @@ def _special(name: str) -> Iterator[_Instruction]:
             yield no_family
         case "socketpair":
             yield from (_argument(0), (_EQUAL, 0, 1, _AF_UNIX), allowed, no_family)
+        case "setsockopt":
+            # How much a socket holds, which is memory that only its number tells of.
+            yield from (_argument(2), (_EQUAL, 1, 0, _SO_SNDBUF), (_EQUAL, 0, 1, _SO_SNDBUFFORCE))
+            yield from (denied, allowed)
         case "ioctl":
             # Puts characters into the terminal of whoever started this.
             yield from (_argument(1), (_EQUAL, 1, 0, _TIOCSTI), (_EQUAL, 0, 1, _TIOCLINUX))

@@ -16,7 +16,7 @@ from autograder.sandbox import wire
 from autograder.sandbox.channel import Channel
 from autograder.sandbox.run import StudentRun
 from autograder.sandbox.template import Template
-from autograder.sandbox.view import HOME
+from autograder.sandbox.view import HOME, WRITABLE
 
 __all__ = ["Slot"]
 
@@ -252,7 +252,8 @@ class Slot(AbstractContextManager["Slot"]):
     def _watch(self, run: StudentRun) -> None:
         policy = self._template.policy
         if "watch" not in policy.without:
-            run.watch(policy.limits.memory_mebibytes * _MEBIBYTE, _POLL_SECONDS)
+            folders = WRITABLE if self._template.has_view else ()
+            run.watch(policy.limits.memory_mebibytes * _MEBIBYTE, folders, _POLL_SECONDS)
 
 
 def _try_out(zygote: Channel) -> None:

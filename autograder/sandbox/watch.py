@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 
 __all__ = ["memory", "pid_of", "processes"]
 
@@ -41,35 +42,68 @@ def _children(pid: int) -> list[int]:
     return children
 
 
-def memory(first: int) -> int:
+def memory(first: int, folders: Iterable[str] = ()) -> int:
     """Returns the bytes that a process and its descendants use; shared ones in equal parts.
 
-    With those of files in memory that have no name; files with one are limited by where they lie.
+    With what lies in files in memory, and what their sockets may hold. A file that is mapped as
+    well counts twice.
+
+    Args:
+        first: The process.
+        folders: File systems in memory that are theirs alone, as they see them.
     """
     found = processes(first)
-    files = {file for pid in found for file in _nameless_files(pid)}
-    return sum(_proportional(pid) for pid in found) + sum(size for _, _, size in files)
+    devices, named = _filled(found, folders)
+    kept = {kept for pid in found for kept in _open(pid) if kept[0] not in devices}
+    return sum(_proportional(pid) for pid in found) + named + sum(size for _, _, size in kept)
 
 
-def _nameless_files(pid: int) -> Iterator[tuple[int, int, int]]:
-    """Yields device, number and bytes of the open files that are in no folder."""
+def _filled(pids: Iterable[int], folders: Iterable[str]) -> tuple[set[int], int]:
+    """Returns the numbers of the folders' file systems, and the bytes that are used in them."""
+    for pid in pids:
+        devices, used = set(), 0
+        try:
+            for folder in folders:
+                path = f"/proc/{pid}/root{folder}"
+                devices.add(os.stat(path).st_dev)
+                status = os.statvfs(path)
+                used += (status.f_blocks - status.f_bfree) * status.f_frsize
+        except OSError:
+            # It has ended, or is one of ours that nobody may look into.
+            continue
+        return devices, used
+    return set(), 0
+
+
+def _open(pid: int) -> Iterator[tuple[int, int, int]]:
+    """Yields device, number and bytes of open sockets, and of files that are in no folder."""
     try:
         for name in os.listdir(f"/proc/{pid}/fd"):
             file = os.stat(f"/proc/{pid}/fd/{name}")
             if stat.S_ISREG(file.st_mode) and file.st_nlink == 0:
                 yield file.st_dev, file.st_ino, file.st_blocks * _BLOCK
+            elif stat.S_ISSOCK(file.st_mode):
+                yield file.st_dev, file.st_ino, _socket_bytes()
     except OSError:
         # The process, or the file, has gone.
         return
 
 
+@cache
+def _socket_bytes() -> int:
+    """What a socket holds at most; the filter lets nobody raise it."""
+    with open("/proc/sys/net/core/wmem_default") as file:
+        return int(file.read())
+
+
 def _proportional(pid: int) -> int:
+    """What is in memory or has been swapped out, and the tables that say where."""
+    total = 0
     try:
-        with open(f"/proc/{pid}/smaps_rollup") as file:
-            for line in file:
-                if line.startswith("Pss:"):
-                    return int(line.split()[1]) * 1024
+        for name, wanted in (("smaps_rollup", ("Pss:", "SwapPss:")), ("status", ("VmPTE:",))):
+            with open(f"/proc/{pid}/{name}") as file:
+                total += sum(int(line.split()[1]) for line in file if line.startswith(wanted))
     except OSError:
         # It has ended, or is one of ours that nobody may look into.
         pass
-    return 0
+    return total * 1024

@@ -60,6 +60,11 @@ class _Plan:
         return self.mode == "full" and "namespaces" not in self.without
 
     @property
+    def has_privileges(self) -> bool:
+        """Whether this process is the root of a user namespace, of its own or of the box."""
+        return self.has_namespaces or self.mode == "jail"
+
+    @property
     def keeps_signals_apart(self) -> bool:
         """Whether a layer other than the filter keeps signals away from everybody else."""
         return self.mode == "full" or (self.mode == "jail" and landlock_version() >= SCOPES_SINCE)
@@ -254,7 +259,7 @@ def _student(plan: _Plan, run: _Run, shell: agent.Shell, report: Channel, folder
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # The slot reads how much memory is used from outside.
         _linux.set_dumpable(True)
-        if plan.view is not None and "privileges" not in plan.without:
+        if plan.has_privileges and "privileges" not in plan.without:
             drop_privileges()
         if "budgets" not in plan.without:
             set_budgets(plan.limits)

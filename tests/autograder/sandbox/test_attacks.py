@@ -280,9 +280,9 @@ def test_without_those_three_the_view_can_be_changed(run_without):
 
 
 def test_without_namespaces_processes_outside_get_signals(run_without):
-    # Process 1 is the template then. Only the root of a namespace has privileges to give up.
+    # Process 1 is the template then.
     source = "import os; os.kill(1, 0); print(os.getpid() > 2)"
-    assert run_without("namespaces", "privileges")(source).last.text == "True\n"
+    assert run_without("namespaces")(source).last.text == "True\n"
 
 
 ADD_KEY = """
@@ -411,28 +411,32 @@ def test_without_budgets_processes_have_no_limit(run_without):
     assert run_without("budgets")(COUNT_FORKS).last.text == "100\n"
 
 
-def test_files_have_a_limit(run):
-    source = """
-import errno, json
-errors = []
-for folder in (".", "/tmp", "/dev/shm"):
+FILL = """
+import errno
+for attempt in ("full", "sparse"):
     try:
         for number in range(4):
-            with open(f"{folder}/{number}", "wb") as file:
+            with open(f"{folder}/{{number}}", "wb") as file:
+                if attempt == "sparse":
+                    file.truncate(2**40)
                 for _ in range(20):
                     file.write(bytes(10 * 2**20))
-        errors.append("none")
+        print("none")
     except OSError as problem:
-        errors.append(errno.errorcode[problem.errno])
-    try:
-        with open(f"{folder}/sparse", "wb") as file:
-            file.truncate(2**40)
-        errors.append("none")
-    except OSError as problem:
-        errors.append(errno.errorcode[problem.errno])
-print(json.dumps(errors))
+        print(errno.errorcode[problem.errno])
 """
-    assert set(run(source).last.value) <= {"ENOSPC", "EFBIG"}
+
+
+@pytest.mark.parametrize("folder", [".", "/tmp", "/dev/shm"])
+def test_files_have_a_limit(run, folder):
+    assert set(run(FILL.format(folder=folder)).last.text.split()) <= {"ENOSPC", "EFBIG"}
+    honest(run)
+
+
+def test_files_in_memory_count_as_memory(run):
+    source = "\n".join(FILL.format(folder=folder) for folder in (".", "/tmp", "/dev/shm"))
+    ran = run(source + "import time\ntime.sleep(5)")
+    assert ran.end == {"class": "MEMORY", "signal": None}
     honest(run)
 
 
