@@ -413,7 +413,7 @@ def test_without_budgets_processes_have_no_limit(run_without):
 
 FILL = """
 import errno
-for attempt in ("full", "sparse"):
+for attempt in ("sparse", "full"):
     try:
         for number in range(4):
             with open(f"{folder}/{{number}}", "wb") as file:
