@@ -1,7 +1,7 @@
 r"""Whatever a submission contains reaches people inert.
 
-Texts lose what a terminal or a browser would act on, HTML is cut down to an allow-list, and of a
-cell's outputs only kinds that cannot act are kept.
+Texts lose what a terminal or a browser would act on, HTML is cut down to an allow-list, of a
+cell's outputs only kinds that cannot act are kept, and pictures are drawn anew.
 
 Markdown is the delicate one, since nbconvert passes HTML in it on as it stands, while
 ``$x < y$`` and code with ``<tags>`` are what students write. So nothing is guessed about where
@@ -12,6 +12,7 @@ block. A text in which nothing is wrong comes back unchanged.
 
 import base64
 import html
+import io
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from html.parser import HTMLParser
@@ -19,11 +20,17 @@ from typing import Any
 
 import nh3
 
-__all__ = ["clean_html", "clean_markdown", "clean_outputs", "terminal_text"]
+__all__ = ["clean_html", "clean_image", "clean_markdown", "clean_outputs", "terminal_text"]
 
 # Longer texts are cut: no reader needs them, and a page with many of them does not open.
 _CHARACTERS = 50_000
 _IMAGE_CHARACTERS = 8_000_000
+_IMAGES = {f"image/{name.lower()}": name for name in ("PNG", "JPEG", "GIF", "WEBP")}
+_IMAGES_SHOWN = ("image/png", "image/jpeg")
+# A small file may be a picture of gigabytes.
+_PIXELS = 16_000_000
+# Those that are kept as they are.
+_MODES = {mode: mode for mode in ("L", "RGB")}
 _ROUNDS = 6
 
 # Escape sequences: CSI, then those with a text up to BEL or ST, then the short ones.
@@ -301,8 +308,8 @@ def _clean_data(bundle: dict[str, Any]) -> dict[str, str]:
     for kind, value in bundle.items():
         if kind in _CLEAN:
             data[kind] = _CLEAN[kind](_joined(value))
-        elif kind in _IMAGES:
-            image = _image(_joined(value), _IMAGES[kind])
+        elif kind in _IMAGES_SHOWN:
+            image = clean_image(kind, _joined(value))
             if image is not None:
                 data[kind] = image
     if not data:
@@ -317,7 +324,6 @@ _CLEAN: dict[str, Callable[[str], str]] = {
     "text/markdown": clean_markdown,
     "text/latex": lambda text: _MACRO.sub(r"\1", terminal_text(text)),
 }
-_IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 
 
 def _joined(value: object) -> str:
@@ -329,11 +335,33 @@ def _text(value: object) -> str:
     return terminal_text(_joined(value))
 
 
-def _image(value: str, beginning: bytes) -> str | None:
-    if len(value) > _IMAGE_CHARACTERS:
+def clean_image(kind: str, value: str) -> str | None:
+    """Returns a picture drawn anew, with nothing in it but its pixels.
+
+    Args:
+        kind: Its MIME type: PNG, JPEG, GIF or WebP.
+        value: Its bytes, in base64.
+
+    Returns:
+        Its new bytes, in base64; None if it is no such picture, or too large. Of several pictures
+        in one, the first.
+    """
+    from PIL import Image  # a tenth of a second, which most pages need not wait
+
+    if kind not in _IMAGES or len(value) > _IMAGE_CHARACTERS:
         return None
+    drawn = io.BytesIO()
     try:
         content = base64.b64decode(value, validate=False)
-    except ValueError:
+        with Image.open(io.BytesIO(content), formats=[_IMAGES[kind]]) as picture:
+            if picture.width * picture.height > _PIXELS:
+                return None
+            picture.load()
+            # A new one: what is not pixels stays behind.
+            colors = "RGB" if kind == "image/jpeg" else "RGBA"
+            plain = picture.convert(_MODES.get(picture.mode, colors))
+            plain.info.clear()
+            plain.save(drawn, _IMAGES[kind])
+    except Exception:  # whatever a picture that is none makes of its reader
         return None
-    return base64.b64encode(content).decode("ascii") if content.startswith(beginning) else None
+    return base64.b64encode(drawn.getvalue()).decode("ascii")

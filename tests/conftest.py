@@ -1,12 +1,18 @@
-"""`pytest --thorough`: with the long proofs, too."""
+"""Which tests run: `--thorough` for the long proofs, too; `--everything` if none may be missing."""
 
 import pytest
 
+from tests.not_run import BEGINNING
+
+MISSING = pytest.StashKey[list[tuple[str, str]]]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the switch."""
+    """Adds the switches."""
     help_text = "also run the long proofs (marked thorough), which take minutes each"
     parser.addoption("--thorough", action="store_true", help=help_text)
+    help_text = "fail if this machine cannot run a test; otherwise its name is reported"
+    parser.addoption("--everything", action="store_true", help=help_text)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -16,3 +22,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = [item for item in items if item.get_closest_marker("thorough")]
     items[:] = [item for item in items if item not in long]
     config.hook.pytest_deselected(items=long)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Starts the list of what could not be run."""
+    config.stash[MISSING] = []
+    config.pluginmanager.register(_Missing(config))
+
+
+class _Missing:
+    """Lists the tests that this machine cannot run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.missing = config.stash[MISSING]
+        self.fails = config.getoption("--everything")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and isinstance(report.longrepr, tuple):
+            _, _, reason = report.longrepr
+            reason = reason.removeprefix("Skipped: ")
+            if reason.startswith(BEGINNING):
+                self.missing.append((report.nodeid, reason.removeprefix(BEGINNING)))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.missing:
+            terminalreporter.section("not run on this machine", red=self.fails, yellow=True)
+            for test, reason in self.missing:
+                terminalreporter.write_line(f"NOT RUN {test}: {reason}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.missing and self.fails:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,7 +1,5 @@
 """The restored cells as a notebook that is safe to show: nothing in it is active."""
 
-import base64
-import binascii
 import copy
 import hashlib
 import re
@@ -9,14 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from autograder.course import Cell
-from autograder.inert import clean_html, clean_markdown, clean_outputs
+from autograder.inert import clean_html, clean_image, clean_markdown, clean_outputs
 from autograder.intake._restore import Placed
 from autograder.intake._words import listed
 
 __all__ = ["document", "inert_source", "pictures"]
 
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-_PICTURES = ("image/gif", "image/jpeg", "image/png", "image/webp")
 _PICTURE_NAME = re.compile(r"[\w .@+()-]{1,100}")
 _LARGEST_PICTURE = 5_000_000  # characters of base64
 
@@ -130,20 +127,12 @@ def pictures(attachments: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     kept = {}
     for name, bundle in attachments.items():
         data = {
-            kind: text
+            kind: drawn
             for kind, text in (bundle.items() if isinstance(bundle, dict) else ())
-            if kind in _PICTURES and isinstance(text, str) and _is_picture(text)
+            if isinstance(text, str)
+            and len(text) <= _LARGEST_PICTURE
+            and (drawn := clean_image(kind, text)) is not None
         }
         if data and _PICTURE_NAME.fullmatch(name):
             kept[name] = data
     return kept
-
-
-def _is_picture(text: str) -> bool:
-    if len(text) > _LARGEST_PICTURE:
-        return False
-    try:
-        base64.b64decode(text.replace("\n", ""), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return True

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import io
 import random
 import re
 import time
@@ -11,8 +12,16 @@ from html.parser import HTMLParser
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
+from PIL import Image
 
-from autograder.inert import clean_html, clean_markdown, clean_outputs, terminal_text
+from autograder.inert import (
+    clean_html,
+    clean_image,
+    clean_markdown,
+    clean_outputs,
+    terminal_text,
+)
+from tests.pictures import picture
 
 TAGS = set(
     "a abbr b blockquote br caption center code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr "
@@ -24,7 +33,7 @@ ATTRIBUTES |= {"type", "disabled", "checked", "start"}  # of task lists and numb
 MACROS = re.compile(
     r"\\(href|url|class|cssId|style|data|require|bbox|mmlToken|includegraphics|html\w*)(?![A-Za-z])"
 )
-PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n rest").decode()
+PNG = picture()
 
 
 # A browser ends these by itself; all others must be ended where they began.
@@ -335,6 +344,26 @@ def test_what_is_no_image_is_no_image(data):
         [{"output_type": "display_data", "metadata": {}, "data": {"image/png": data}}]
     )
     assert "image/png" not in output["data"]
+
+
+@pytest.mark.parametrize("name", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_pictures_are_drawn_anew(name):
+    kind = f"image/{name.lower()}"
+    hidden = base64.b64encode(base64.b64decode(picture(name)) + b"<script>alert(1)</script>")
+    drawn = clean_image(kind, hidden.decode())
+    content = base64.b64decode(drawn)
+    assert b"script" not in content
+    with Image.open(io.BytesIO(content)) as seen:
+        assert (seen.format, seen.size) == (name, (3, 2))
+        assert seen.convert("RGB").getpixel((1, 1))[0] > 200
+
+
+def test_pictures_that_unfold_are_no_pictures():
+    bomb = picture(size=(20_000, 20_000))
+    assert len(bomb) < 2_000_000
+    assert clean_image("image/png", bomb) is None
+    assert clean_image("image/svg+xml", PNG) is None
+    assert clean_image("image/png", picture("JPEG")) is None
 
 
 def test_errors_and_streams_are_plain_text():

@@ -12,8 +12,9 @@ from autograder.intake import read_submission
 from autograder.intake._document import document
 from autograder.intake._notebook import HandedIn
 from autograder.intake._restore import Placed
+from tests.pictures import picture
 
-PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 20).decode()
+PNG = picture()
 
 
 def cell(notebook, name):
@@ -177,12 +178,13 @@ def test_pictures_pasted_into_an_answer_are_kept(released, read):
         {"a.svg": {"image/svg+xml": "<svg onload='x'>"}},
         {"a.png": {"image/png": 'x" onerror="alert(1)'}},
         {"a.png": {"image/png": PNG * 200_000}},
+        {"a.png": {"image/png": base64.b64encode(b"<svg onload='x'>").decode()}},
         {'"><script>': {"image/png": PNG}},
         {"a.png": "text"},
         {"a.png": {"image/png": ["a"]}},
         {"a.png": {}},
     ],
-    ids=["svg", "no base64", "too large", "a name", "no bundle", "no text", "empty"],
+    ids=["svg", "no base64", "too large", "no picture", "a name", "no bundle", "no text", "empty"],
 )
 def test_other_attachments_are_removed_and_said(released, read, attachments):
     answer = cell(released, "manual_reflection")

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from autograder.sandbox.seccomp import ARCHITECTURES, NUMBERS
+from autograder.sandbox.view import WRITABLE
 
 ADD_KEY_NUMBER = NUMBERS["add_key"][ARCHITECTURES[platform.machine()].column]
 
@@ -427,14 +428,14 @@ for attempt in ("sparse", "full"):
 """
 
 
-@pytest.mark.parametrize("folder", [".", "/tmp", "/dev/shm"])
+@pytest.mark.parametrize("folder", WRITABLE)
 def test_files_have_a_limit(run, folder):
     assert set(run(FILL.format(folder=folder)).last.text.split()) <= {"ENOSPC", "EFBIG"}
     honest(run)
 
 
 def test_files_in_memory_count_as_memory(run):
-    source = "\n".join(FILL.format(folder=folder) for folder in (".", "/tmp", "/dev/shm"))
+    source = "\n".join(FILL.format(folder=folder) for folder in WRITABLE)
     ran = run(source + "import time\ntime.sleep(5)")
     assert ran.end == {"class": "MEMORY", "signal": None}
     honest(run)
