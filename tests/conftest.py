@@ -1,4 +1,4 @@
-"""Which tests run: `--thorough` for the long proofs, too; `--everything` if none may be missing."""
+"""Which tests run: `--thorough` adds the long proofs, `--everything` fails if one is missing."""
 
 import pytest
 
