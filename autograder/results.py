@@ -100,6 +100,7 @@ class SubmissionResult:
         repairs: Sentences on what intake put right.
         reason: Why it was refused or is undecided, else None.
         conditions: How it was isolated, in detail; in `results.json` only.
+        noticed: What only an attack does, in sentences for the tutor; in `results.json` only.
     """
 
     student: str
@@ -113,6 +114,7 @@ class SubmissionResult:
     cached: bool = False
     reason: str | None = None
     conditions: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    noticed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises ValueError for a status that is none."""
@@ -176,6 +178,7 @@ class SubmissionResult:
             cached=entry["cached"],
             reason=entry.get("reason"),
             conditions=entry.get("conditions", {}),
+            noticed=tuple(entry.get("noticed", ())),
         )
 
 
@@ -216,7 +219,10 @@ def document(assignment: str, results: list[SubmissionResult]) -> dict[str, Any]
 def save(result: SubmissionResult, path: Path) -> None:
     """Writes one submission's document, whole or not at all."""
     content = document(result.assignment, [result])
-    content["submissions"][0]["conditions"] = dict(result.conditions)
+    content["submissions"][0] |= {
+        "conditions": dict(result.conditions),
+        "noticed": list(result.noticed),
+    }
     text = json.dumps(content, indent=1, ensure_ascii=False)
     # A message may hold half of a character, which no file can.
     write_atomically(path, (text + "\n").encode("utf-8", "replace"))

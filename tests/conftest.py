@@ -1,4 +1,12 @@
-"""Which tests run: `--thorough` adds the long proofs, `--everything` fails if one is missing."""
+"""Which tests run, and what those of several folders share.
+
+`--thorough` adds the long proofs; `--everything` fails if this machine cannot run a test.
+"""
+
+import functools
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +61,23 @@ class _Missing:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self.missing and self.fails:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def empty_gradebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty gradebook to copy: making one starts a program and takes a second."""
+    from nbgrader.api import Gradebook
+
+    path = tmp_path_factory.mktemp("gradebook") / "gradebook.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+        Gradebook(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture
+def light_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the grader's processes import NumPy only, which is all that the toy course needs."""
+    from autograder.judge import grader
+
+    monkeypatch.setattr(grader, "Policy", functools.partial(grader.Policy, modules=("numpy",)))

@@ -97,7 +97,11 @@ def _judged(
     jobs: int,
     progress: Progress,
 ) -> Iterator[Graded]:
-    """Judges in as many slots as there are jobs, and yields each submission as it is finished."""
+    """Judges in as many slots as there are jobs, and yields each submission as it is finished.
+
+    Where something took too long, the whole submission is judged once more, alone on the machine;
+    that counts.
+    """
     jobs = min(jobs, len(students))
     with grader, grader.slots(jobs) as judging, ThreadPoolExecutor(jobs) as pool:
 
@@ -106,8 +110,18 @@ def _judged(
             return judge_submission(course, assignment, student, judging, grader.mode)
 
         futures = [pool.submit(work, student) for student in students]
+        late = []
         try:
             for future in as_completed(futures):
-                yield future.result()
+                if future.result().timed_out:
+                    late.append(future.result().result.student)
+                else:
+                    yield future.result()
+            for student in sorted(late):
+                yield judge_submission(course, assignment, student, judging, grader.mode)
+        except BaseException:
+            # Nobody waits for a submission that nobody will read.
+            grader.give_up()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

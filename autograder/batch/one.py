@@ -23,12 +23,14 @@ class Graded:
         submission: The clean submission, or None if it was refused.
         notebook: The autograded notebook, or None if it was refused.
         log: For the tutor only.
+        timed_out: Whether something took longer than it may.
     """
 
     result: SubmissionResult
     submission: Submission | None
     notebook: Mapping[str, Any] | None
     log: tuple[str, ...] = ()
+    timed_out: bool = False
 
 
 def judge_submission(
@@ -62,9 +64,10 @@ def judge_submission(
         repairs=submission.repairs,
         reason=verdict.undecided,
         conditions=verdict.conditions,
+        noticed=verdict.noticed,
     )
     notebook = autograded_notebook(submission, result, verdict.outputs, checks)
-    return Graded(result, submission, notebook, verdict.log)
+    return Graded(result, submission, notebook, verdict.log, verdict.timed_out)
 
 
 def refused(

@@ -24,6 +24,7 @@ Exit status:
   1  a submission was refused or left undecided, or something does not hold
   2  the command line was wrong
   3  the grader itself failed; no grade was changed
+  130  stopped by Ctrl-C
 """
 
 
@@ -234,7 +235,13 @@ def main() -> None:
     # nbgrader runs programs of this environment (alembic) by name.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     try:
-        lgm()
+        sys.exit(lgm(standalone_mode=False))
+    except click.Abort:
+        _say("lgm: stopped. What was finished is kept, and the rest is as it was before.")
+        sys.exit(130)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
     except LgmError as problem:
         _say(f"lgm: {problem}")
         sys.exit(_status(problem))

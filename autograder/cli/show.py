@@ -159,6 +159,8 @@ def _what_happened(result: SubmissionResult) -> str:
     if result.repairs:
         count = len(result.repairs)
         words.append(f"{count} repair{'s' if count > 1 else ''}")
+    if result.noticed:
+        words.append("did what only an attack does")
     return "; ".join(words) or "everything right"
 
 

@@ -143,8 +143,9 @@ class Book(AbstractContextManager["Book"]):
 
         gradebook = self._gradebook
         try:
-            yield gradebook
-            gradebook.db().commit_all()
+            with _quiet():
+                yield gradebook
+                gradebook.db().commit_all()
         except (SQLAlchemyError, InvalidEntry) as problem:
             raise _unusable(self._course.settings.db_url, problem) from problem
         finally:
@@ -153,7 +154,7 @@ class Book(AbstractContextManager["Book"]):
 
     @cached_property
     def _gradebook(self) -> Any:  # noqa: ANN401
-        from nbgrader.api import Gradebook
+        from nbgrader.api import Gradebook, InvalidEntry
         from sqlalchemy import event
         from sqlalchemy.exc import SQLAlchemyError
         from sqlalchemy.orm import Session, scoped_session, sessionmaker
@@ -171,9 +172,9 @@ class Book(AbstractContextManager["Book"]):
 
         url, course_id = self._course.settings.db_url, self._course.settings.course_id
         try:
-            with programs_on_path():
+            with programs_on_path(), _quiet():
                 gradebook = Gradebook(_waiting(url), course_id)
-        except SQLAlchemyError as problem:
+        except (SQLAlchemyError, InvalidEntry) as problem:
             raise _unusable(url, problem) from problem
         gradebook.db.remove()
         gradebook.engine.dispose()
@@ -184,6 +185,18 @@ class Book(AbstractContextManager["Book"]):
             sessionmaker(class_=OneTransaction, bind=gradebook.engine, autoflush=False)
         )
         return gradebook
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps nbgrader from logging as a traceback what is said as a sentence."""
+    from nbgrader.api import app_log
+
+    before, app_log.disabled = app_log.disabled, True
+    try:
+        yield
+    finally:
+        app_log.disabled = before
 
 
 def _leave_transactions_to_us(connection: Any, _record: object) -> None:  # noqa: ANN401
@@ -219,6 +232,11 @@ def _unusable(db_url: str, problem: Exception) -> GraderError:
         return GraderError(
             f"Another program has kept the gradebook {db_url} locked for {_LOCK_SECONDS} seconds. "
             f"Close what is writing to it (a formgrader, nbgrader), then try again."
+        )
+    if "full" in str(cause):
+        return GraderError(
+            f"There is no space left where the gradebook lies ({db_url}). Free some, then run the "
+            f"command again; it holds what was finished, and nothing by halves."
         )
     return GraderError(
         f"The gradebook {db_url} cannot be used: {cause}. If it is of an older nbgrader, back it "

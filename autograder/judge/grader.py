@@ -37,6 +37,9 @@ class Verdict:
         matches: By id of a failed check, the catalogued mistakes that agree with what it saw.
         conditions: How it was isolated, beyond the mode: `isolation`, the version of `landlock`,
             the `layers` in place and the `limits`.
+        timed_out: Whether something took longer than it may, which a busy machine can be the
+            reason of.
+        noticed: Sentences on what only an attack does, for the tutor; no points depend on them.
     """
 
     undecided: str | None
@@ -49,6 +52,8 @@ class Verdict:
     log: tuple[str, ...]
     matches: Mapping[str, tuple[str, ...]]
     conditions: Mapping[str, Any] = field(default_factory=dict)
+    timed_out: bool = False
+    noticed: tuple[str, ...] = ()
 
 
 class Judging(Protocol):
@@ -142,6 +147,10 @@ class Grader(AbstractContextManager["Grader"]):
     ) -> None:
         """Ends every process."""
         self._template.__exit__(kind, value, traceback)
+
+    def give_up(self) -> None:
+        """Ends every process at once; whoever waits for a verdict is told that there is none."""
+        self._template.give_up()
 
     @property
     def mode(self) -> str:
@@ -310,6 +319,8 @@ def _verdict(
         log=tuple(f"{check['id']}: {line}" for check in checks for line in check["log"]),
         matches={id: tuple(names) for id, names in document.get("matches", {}).items()},
         conditions=conditions,
+        timed_out=document.get("timed_out", False),
+        noticed=tuple(document.get("noticed", ())),
     )
 
 

@@ -61,7 +61,7 @@ class _Judge:
         """Runs a submission's cells once, and the checks once for each name of seeds."""
         start = time.monotonic()
         cells = [Cell(cell["id"], cell["source"]) for cell in job["cells"]]
-        run = self._run(cells)
+        run = self._run(cells, rounds=len(job["seed_names"]))
         try:
             run.start()
             rounds = list(self._rounds(run, job))
@@ -84,6 +84,8 @@ class _Judge:
                 name: {"outcome": cell.outcome, "outputs": cell.outputs}
                 for name, cell in run.cells.items()
             },
+            "timed_out": "TIMEOUT" in run.ends,
+            "noticed": sorted(run.noticed),
             "matches": {
                 check: [mistake.name for mistake in several] for check, several in matches.items()
             },
@@ -101,8 +103,8 @@ class _Judge:
                     spent[id] += finding.seconds
                 only = [id for id in findings if spent[id] < seconds]
 
-    def _run(self, cells: Sequence[Cell]) -> Run:
-        return Run(self.link, cells, Budget(**self.settings["seconds"]))
+    def _run(self, cells: Sequence[Cell], rounds: int = 1) -> Run:
+        return Run(self.link, cells, Budget(**self.settings["seconds"], rounds=rounds))
 
     def _student(
         self,

@@ -14,6 +14,10 @@ __all__ = ["Budget", "Cell", "CellRun", "Run"]
 
 # Each end of the process costs one cell its run; a notebook that ends it more often is given up.
 RESTARTS = 5
+# What a submission may be asked, and may answer, while its checks run once.
+_EXCHANGES = 10_000
+_BYTES = 2 * 2**30
+_FORBIDDEN_CALL = "SIGSYS"
 
 _SENTENCES = {
     "TIMEOUT": "it ran longer than {seconds:g} seconds and was stopped",
@@ -22,6 +26,10 @@ _SENTENCES = {
     "CRASHED": "it ended the Python process{how}",
     "PROTOCOL": "what came back was not a result",
 }
+
+
+class _Exhausted(ProtocolError):
+    """The submission has been asked, or has answered, as much as it may."""
 
 
 class Link(Protocol):
@@ -47,11 +55,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Budget:
-    """Wall-clock seconds for a cell, a probe and the whole submission."""
+    """Wall-clock seconds for a cell, a probe and the whole submission.
+
+    Attributes:
+        rounds: How often the checks run; what may be asked and answered grows with it.
+    """
 
     cell: float
     probe: float
     submission: float
+    rounds: int = 1
 
 
 @dataclass
@@ -72,6 +85,11 @@ class Run:
 
     A cell that ends the process is left out, and the cells before and after it are run again in
     a fresh one. A probe that ends the process leaves a fresh one for the next probe.
+
+    Attributes:
+        cells: By id, what running the cells showed.
+        ends: The classes in which the process ended so far.
+        noticed: Sentences on what only an attack does, for the tutor.
     """
 
     def __init__(self, link: Link, cells: Sequence[Cell], budget: Budget) -> None:
@@ -84,7 +102,10 @@ class Run:
         self._given_up = False
         self._socket: socket.socket | None = None
         self._sequence = 0
+        self._received = 0
         self.cells: dict[str, CellRun] = {}
+        self.ends: set[str] = set()
+        self.noticed: set[str] = set()
 
     def start(self) -> None:
         """Runs the cells.
@@ -185,15 +206,22 @@ class Run:
 
     def _connection(self) -> socket.socket:
         if self._socket is None:
+            if "LIMIT" in self.ends:
+                raise RunEnded("LIMIT", _SENTENCES["LIMIT"])
             raise RunEnded("CRASHED", "your notebook ended the Python process again and again")
         return self._socket
 
     def _send(self, message: wire.Message, deadline: float) -> None:
         self._sequence += 1
+        if self._sequence > _EXCHANGES * self._budget.rounds:
+            raise _Exhausted(f"more than {_EXCHANGES} exchanges")
         wire.send(self._connection(), replace(message, sequence=self._sequence), deadline)
 
     def _receive(self, deadline: float) -> wire.Message:
         reply = wire.receive(self._connection(), deadline)
+        self._received += sum(array.nbytes for array in reply.arrays)
+        if self._received > _BYTES * self._budget.rounds:
+            raise _Exhausted(f"answers of more than {_BYTES} bytes")
         if reply.sequence != self._sequence:
             # Sent early, or twice: no answer to what was asked.
             raise ProtocolError(f"the answer to request {reply.sequence}")
@@ -205,6 +233,14 @@ class Run:
         if result_class == "OK":
             timed_out = isinstance(problem, TimeoutError)
             result_class = "TIMEOUT" if timed_out else "PROTOCOL"
+        if isinstance(problem, _Exhausted):
+            self._given_up = True
+            result_class = "LIMIT"
+        self.ends.add(result_class)
+        if result_class == "PROTOCOL":
+            self.noticed.add(f"{subject}: it answered out of turn, or in bytes that are no answer")
+        if how.get("signal") == _FORBIDDEN_CALL:
+            self.noticed.add(f"{subject}: it used a table of system calls that nobody needs")
         if time.monotonic() >= self._end_of_time:
             return RunEnded(
                 "TIMEOUT",

@@ -95,6 +95,7 @@ class Sheet:
     max_points: float
     seconds: float
     sandbox: str
+    noticed: tuple[str, ...]
 
     @property
     def points(self) -> float | None:
@@ -161,6 +162,7 @@ def sheet(
         + sum(cell.points for cell in assignment.manual),
         seconds=result.seconds,
         sandbox=result.sandbox,
+        noticed=result.noticed,
     )
 
 

@@ -97,6 +97,7 @@ class Template(AbstractContextManager["Template"]):
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._alone: list[subprocess.Popen[bytes]] = []
+        self._given_up = False
         self._lock = threading.Lock()
         self._cores = itertools.cycle(sorted(os.sched_getaffinity(0)))
 
@@ -122,6 +123,12 @@ class Template(AbstractContextManager["Template"]):
         """Ends the process, and with it all that were forked from it."""
         with self._lock:
             self._stop()
+
+    def give_up(self) -> None:
+        """Ends every process at once, and starts none again; whoever waits for one is told."""
+        with self._lock:
+            self._given_up = True
+            self._stop(at_once=True)
 
     @property
     def has_view(self) -> bool:
@@ -175,7 +182,12 @@ class Template(AbstractContextManager["Template"]):
                 self._ask_for(what, theirs)
         return ours, self._announced(ours, what)
 
+    def _require_wanted(self) -> None:
+        if self._given_up:
+            raise SandboxFailure("The grader has been stopped.")
+
     def _start_alone(self, what: str) -> tuple[Channel, int]:
+        self._require_wanted()
         view = self._outer_view() if what == "judge" else self._zygote_view()
         channel, process = self._launch(what, view)
         with self._lock:
@@ -222,6 +234,7 @@ class Template(AbstractContextManager["Template"]):
         return chosen[0]
 
     def _start(self) -> None:
+        self._require_wanted()
         if self.mode == "jail":
             return
         self._channel, self._process = self._launch(None, self._outer_view())
@@ -310,7 +323,11 @@ class Template(AbstractContextManager["Template"]):
     def _judge_paths(self) -> list[tuple[str, str]]:
         return [(str(path), str(path)) for path in self.policy.judge_paths]
 
-    def _stop(self) -> None:
+    def _stop(self, at_once: bool = False) -> None:
+        if at_once:
+            for process in (self._process, *self._alone):
+                if process is not None:
+                    process.kill()
         if self._channel is not None and self._process is not None:
             # Without it, the template ends, and the kernel ends the rest.
             _end(self._channel, self._process)

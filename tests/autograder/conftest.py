@@ -1,10 +1,7 @@
 """What the tests of the framework share: a small course of their own."""
 
-import functools
 import json
-import os
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -28,18 +25,6 @@ def toy_course(tmp_path: Path) -> Course:
     root = tmp_path / "course"
     shutil.copytree(TOY_COURSE, root, ignore=shutil.ignore_patterns("__pycache__"))
     return find_course(root)
-
-
-@pytest.fixture(scope="session")
-def empty_gradebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty gradebook to copy: making one starts a program and takes a second."""
-    from nbgrader.api import Gradebook
-
-    path = tmp_path_factory.mktemp("gradebook") / "gradebook.db"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
-        Gradebook(f"sqlite:///{path}").close()
-    return path
 
 
 @pytest.fixture
@@ -69,11 +54,3 @@ def hand_in() -> Callable[..., Path]:
         return path
 
     return write
-
-
-@pytest.fixture
-def light_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets the grader's processes import NumPy only, which is all that the toy course needs."""
-    from autograder.judge import grader
-
-    monkeypatch.setattr(grader, "Policy", functools.partial(grader.Policy, modules=("numpy",)))

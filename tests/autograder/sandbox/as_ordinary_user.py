@@ -22,7 +22,10 @@ def main(arguments: list[str]) -> None:
     root = str(Path(_linux.__file__).parents[1])
     view = system_view().with_binds((path, path) for path in [root, *folders])
     _linux.unshare(_linux.NEW_MOUNTS)
+    place = os.getcwd()
     enter(view, fresh_processes=False)
+    if os.path.isdir(place):
+        os.chdir(place)
     os.setgroups([])
     os.setresgid(*[_NOBODY_IN_PARTICULAR] * 3)
     os.setresuid(*[_NOBODY_IN_PARTICULAR] * 3)
