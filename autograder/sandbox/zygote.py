@@ -23,7 +23,7 @@ from autograder.sandbox.budgets import set_budgets
 from autograder.sandbox.channel import Channel, taken
 from autograder.sandbox.landlock import SCOPES_SINCE, landlock_version, restrict_files
 from autograder.sandbox.policy import Limits
-from autograder.sandbox.privileges import drop_privileges, forbid_namespaces
+from autograder.sandbox.privileges import drop_privileges, forbid_namespaces, limit_objects
 from autograder.sandbox.probes import reseed
 from autograder.sandbox.seccomp import restrict_calls
 from autograder.sandbox.view import DEVICES, HOME, WRITABLE, View, enter
@@ -231,6 +231,8 @@ def _init(plan: _Plan, run: _Run, shell: agent.Shell, report: Channel) -> None:
             _linux.mount("proc", "/proc", "proc", 0)
         socket.sethostname("sandbox")
         forbid_namespaces()
+        if "budgets" not in plan.without:
+            limit_objects()
         if plan.own_view is not None:
             _linux.restrict_mount("/proc")
         pid = _fork(lambda: _student(plan, run, shell, report, os.getcwd()))

@@ -116,6 +116,13 @@ CASES = (
     ),
     Case(
         "F08",
+        "what tells of changed files",
+        "made = 0\nwhile made < 100 and libc.inotify_init() >= 0: made += 1\n"
+        "if made > 16: obtained.append(made)",
+        stops=("budgets",),
+    ),
+    Case(
+        "F08",
         "a hundred thousand threads",
         "threading.stack_size(65536)\nstarted = []\n"
         "try:\n    for _ in range(100_000):\n"

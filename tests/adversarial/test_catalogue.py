@@ -46,6 +46,10 @@ def test_what_is_tried_gets_nothing(rooms, case):
     else:
         assert result.score == case.score, outcome.text
     assert case.says in outcome.text
+    # What no honest notebook does is told to the tutor; no points depend on it.
+    attacks = outcome.ended == "protocol" or case.id == "G07"
+    assert bool(result.noticed) >= attacks
+    assert not result.noticed or case.id in ("B02", "B04", "B10", "C09", "G07")
 
 
 STOPPED = [case for case in CASES if case.stops]

@@ -3,11 +3,13 @@
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from autograder.errors import RunEnded
+from autograder.judge import run as run_module
 from autograder.judge.run import RESTARTS, Budget, Cell, Run
 from autograder.sandbox.wire import Message, receive, send
 
@@ -153,6 +155,32 @@ def test_an_answer_to_another_request_is_none(started):
     with pytest.raises(RunEnded) as ended:
         run.exchange(probe("late"))
     assert ended.value.result_class == "PROTOCOL"
+
+
+def test_what_only_an_attack_does_is_noticed(started):
+    run = started(FakeLink(), cells("first", "garbage"))
+    assert run.ends == {"PROTOCOL"}
+    assert [text.partition(":")[0] for text in run.noticed] == ["this cell"]
+    killed = started(FakeLink({"class": "CRASHED", "signal": "SIGSYS"}), cells("crash"))
+    assert len(killed.noticed) == 1
+    honest = started(FakeLink({"class": "CRASHED", "signal": "SIGSEGV"}), cells("crash"))
+    assert honest.noticed == set()
+
+
+@pytest.mark.parametrize(("limit", "most"), [("_EXCHANGES", 4), ("_BYTES", 24)])
+def test_more_than_a_submission_may_be_asked_or_answer_ends_it(started, monkeypatch, limit, most):
+    monkeypatch.setattr(run_module, limit, most)
+    run = started(FakeLink(), cells("first"))
+    for _ in range(3):
+        assert run.exchange(probe()).kind == "arrays"
+    for _ in range(2):
+        with pytest.raises(RunEnded) as ended:
+            run.exchange(probe())
+        assert ended.value.result_class == "LIMIT"
+    # Who is judged several times may be asked as often.
+    again = started(FakeLink(), cells("first"), replace(BUDGET, rounds=3))
+    for _ in range(9):
+        assert again.exchange(probe()).kind == "arrays"
 
 
 def test_the_time_of_the_whole_submission_ends_everything(started):

@@ -266,6 +266,12 @@ def test_a_mark_by_hand_that_hides_new_points_is_listed(toy_course):
     assert "by hand, " not in text(report(toy_course, CLASS))
 
 
+def test_what_only_an_attack_does_is_told_to_tutors_alone(toy_course):
+    noticed = result(noticed=("this cell: it answered out of turn",))
+    assert "it answered out of turn" in text(report(toy_course, [noticed]))
+    assert "out of turn" not in text(page(toy_course, noticed))
+
+
 @pytest.mark.parametrize("results", [(), (CLASS[3],), (CLASS[2],)])
 def test_a_class_of_nobody_graded_has_a_report(toy_course, results):
     assert "0 graded" in text(report(toy_course, results))

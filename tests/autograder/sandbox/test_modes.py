@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from autograder.errors import SandboxUnavailable
+from autograder.sandbox import watch
 from autograder.sandbox.policy import ACCEPTED, MODES, Limits, Policy
 from autograder.sandbox.selftest import require, self_test
 from autograder.sandbox.template import Template
@@ -83,6 +84,7 @@ from autograder.sandbox import _linux
 from autograder.sandbox.privileges import forbid_namespaces
 {setting}
 from autograder.errors import SandboxUnavailable
+from autograder.sandbox import watch
 from autograder.sandbox.policy import Limits, Policy
 from autograder.sandbox.selftest import require
 from autograder.sandbox.template import Template
@@ -266,6 +268,48 @@ print(got)
 """
     said = as_ordinary_user(RUN_IN.format(mode="weak", cells=[attack]))
     assert json.loads(said) == ["done", "[]\n"]
+
+
+def test_without_landlock_weak_mode_opens_what_lies_outside():
+    attack = "import os; print(open('/tmp/data.csv').read() if os.getcwd() != '/tmp' else '')"
+    program = RUN_IN.replace('("{mode}",)', '("weak",), without=frozenset(["landlock"])')
+    assert json.loads(as_ordinary_user(program.format(cells=[attack]))) == ["done", "1,2\n"]
+
+
+def used_by(zygote):
+    with open(f"/proc/{zygote}/mountinfo", encoding="ascii") as file:
+        mounts = len(file.readlines())
+    descriptors = len(os.listdir(f"/proc/{zygote}/fd"))
+    return mounts, descriptors, watch._proportional(zygote) // 2**20
+
+
+HOSTILE = (
+    "import os; os._exit(0)",
+    "import os; os.write(3, b'garbage' * 100)",
+    "import os\nfor _ in range(20):\n    if os.fork() == 0: os.pause()",
+    "open('/tmp/x', 'w').write('x' * 10**6); 1 / 0",
+    "print(6 * 7)",
+)
+
+
+@pytest.mark.parametrize("forks", [60, pytest.param(1000, marks=pytest.mark.thorough)])
+def test_from_one_zygote_many_honest_and_hostile_runs_leave_nothing(slot, template, forks):
+    if template.policy.isolation == "exec":
+        # There is a fresh one for each.
+        forks = 10
+    slot.run({"cells": ["1"]})
+    here = len(os.listdir("/proc/self/fd"))
+    first = slot._zygote and watch.pid_of(slot._zygote.pidfd)
+    before = first and used_by(first)
+    for number in range(forks):
+        shown = slot.run({"cells": [HOSTILE[number % len(HOSTILE)]]})["cells"][0]
+        assert shown["kind"] == "done" or number % len(HOSTILE) != 4
+    assert len(os.listdir("/proc/self/fd")) <= here
+    if first and forks < 500:
+        assert watch.pid_of(slot._zygote.pidfd) == first
+        mounts, descriptors, mebibytes = used_by(first)
+        assert (mounts, descriptors) == before[:2]
+        assert mebibytes <= before[2] + 2
 
 
 def test_many_runs_leave_no_descriptor_and_no_memory_behind(run):
