@@ -215,7 +215,10 @@ class JudgeSlot(AbstractContextManager["JudgeSlot"]):
         self._conditions = {
             "isolation": policy.isolation,
             "landlock": landlock_version(),
-            "layers": [layer for layer in LAYERS_OF[template.mode] if layer not in policy.without],
+            "layers": [
+                *(layer for layer in LAYERS_OF[template.mode] if layer not in policy.without),
+                *(["cgroup"] if template.groups is not None else []),
+            ],
             "limits": asdict(policy.limits),
         }
 

@@ -72,6 +72,7 @@ class StudentRun:
         self._killed_for: str | None = None
         self._ended: dict[str, Any] | None = None
         self._told_status = False
+        self._unseen: frozenset[int] = frozenset()
         self._next_drain = self._next_watch = 0.0
 
     @classmethod
@@ -148,14 +149,25 @@ class StudentRun:
     def watch(self, limit: int, folders: Iterable[str], every: float) -> None:
         """Kills all of it if it uses more than `limit` bytes of memory; looks now and then.
 
-        `folders` are file systems in memory that only this run has.
+        Also if a process hides what it uses. `folders` are file systems in memory that only this
+        run has.
         """
         now = time.monotonic()
         if now < self._next_watch or self._killed_for or self._ended:
             return
         self._next_watch = now + every
-        if watch.memory(self._pid, folders) > limit:
-            self._killed_for = "MEMORY"
+        used = watch.use(self._pid, limit, folders)
+        if used.memory > limit:
+            self.kill_for("MEMORY")
+        elif used.unseen & self._unseen:
+            # Twice: a program that may not be looked into may also have ended since.
+            self.kill_for("LIMIT")
+        self._unseen = used.unseen
+
+    def kill_for(self, result_class: str) -> None:
+        """Kills all of it; how it ended is told by the class."""
+        if not self._ended:
+            self._killed_for = result_class
             self._kill()
 
     def end(self, gone: bool = False) -> dict[str, Any]:

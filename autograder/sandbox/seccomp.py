@@ -51,6 +51,11 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "semget": (64, 190),
     # other cores than the slot's own
     "sched_setaffinity": (203, 122),
+    # rules and filters of its own, which hold memory that nobody counts
+    "landlock_create_ruleset": (444, 444),
+    "landlock_add_rule": (445, 445),
+    "landlock_restrict_self": (446, 446),
+    "seccomp": (317, 277),
     # mounts and roots
     "mount": (165, 40),
     "mount_setattr": (442, 442),
@@ -146,6 +151,7 @@ _SPECIAL: dict[str, tuple[int, int]] = {
     "socket": (41, 198),
     "socketpair": (53, 199),
     "setsockopt": (54, 208),
+    "prctl": (157, 167),
     "ioctl": (16, 29),
     "setrlimit": (160, 164),
     "prlimit64": (302, 261),
@@ -164,7 +170,7 @@ _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _LOAD, _EQUAL, _GREATER, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _INSTRUCTION = struct.Struct("=HBBI")
-_PR_SET_SECCOMP, _MODE_FILTER = 22, 2
+_PR_SET_DUMPABLE, _PR_SET_SECCOMP, _MODE_FILTER = 4, 22, 2
 
 _Instruction = tuple[int, int, int, int]
 
@@ -282,6 +288,10 @@ def _special(name: str) -> Iterator[_Instruction]:
             # How much a socket holds, which is memory that only its number tells of.
             yield from (_argument(2), (_EQUAL, 1, 0, _SO_SNDBUF), (_EQUAL, 0, 1, _SO_SNDBUFFORCE))
             yield from (denied, allowed)
+        case "prctl":
+            # To hide from the watch what it uses; and filters of its own.
+            yield from (_argument(0), (_EQUAL, 1, 0, _PR_SET_DUMPABLE))
+            yield from ((_EQUAL, 0, 1, _PR_SET_SECCOMP), denied, allowed)
         case "ioctl":
             # Puts characters into the terminal of whoever started this.
             yield from (_argument(1), (_EQUAL, 1, 0, _TIOCSTI), (_EQUAL, 0, 1, _TIOCLINUX))

@@ -143,7 +143,8 @@ def require(template: Template) -> None:
 def _probes(template: Template) -> list[Probe]:
     mode = template.mode
     reasons = "; ".join(f"{other}: {why}" for other, why in template.refused.items())
-    outcome = f"mode {mode}" + (f" ({reasons})" if reasons else "")
+    counts = "watch" if template.groups is None else "kernel, in a control group"
+    outcome = f"mode {mode}{f' ({reasons})' if reasons else ''}; memory is counted by the {counts}"
     remedy = None if mode == "full" else _NO_SANDBOX
     started = Probe("start", "Start a sandbox.", outcome, mode != "none", remedy)
     if mode == "none":

@@ -13,10 +13,12 @@ from typing import Any
 
 from autograder.errors import GraderError, ProtocolError, SandboxFailure
 from autograder.sandbox import wire
+from autograder.sandbox.cgroup import ControlGroup
 from autograder.sandbox.channel import Channel
 from autograder.sandbox.run import StudentRun
 from autograder.sandbox.template import Template
 from autograder.sandbox.view import HOME, WRITABLE
+from autograder.sandbox.watch import pid_of
 
 __all__ = ["Slot"]
 
@@ -77,9 +79,10 @@ class Slot(AbstractContextManager["Slot"]):
         self._settings = dict(settings)
         self._judge: _Process | None = None
         self._zygote: _Process | None = None
+        self._group: ControlGroup | None = None
         self._run: StudentRun | None = None
         self._forks = 0
-        # Judge and student process take turns: they share one.
+        # For student processes; whatever they leave running there does not slow the judge down.
         self._core = template.next_core()
 
     def __enter__(self) -> "Slot":
@@ -126,7 +129,6 @@ class Slot(AbstractContextManager["Slot"]):
         self._judge.channel.send(
             {
                 "view": None if view is None else view.to_json(),
-                "core": self._core,
                 "closed": template.has_view,
                 "without": sorted(template.policy.without),
                 "main": self._main,
@@ -137,6 +139,9 @@ class Slot(AbstractContextManager["Slot"]):
     def _new_zygote(self) -> _Process:
         template, policy = self._template, self._template.policy
         zygote = _Process(*template.fork("zygote"))
+        if template.groups is not None:
+            self._group = ControlGroup(template.groups, policy.limits)
+            self._group.add(pid_of(zygote.pidfd))
         view = template.student_view
         zygote.channel.send(
             {
@@ -156,14 +161,13 @@ class Slot(AbstractContextManager["Slot"]):
         return zygote
 
     def _stop(self) -> None:
-        run, judge, zygote = self._run, self._judge, self._zygote
-        self._run = self._judge = self._zygote = None
-        self._forks = 0
+        run, judge = self._run, self._judge
+        self._run = self._judge = None
         with contextlib.ExitStack() as stack:
             # Each of them, even if one cannot be ended.
-            for process in (judge, zygote):
-                if process is not None:
-                    stack.callback(process.end)
+            stack.callback(self._end_zygote)
+            if judge is not None:
+                stack.callback(judge.end)
             if run is not None:
                 stack.callback(run.close)
 
@@ -217,8 +221,11 @@ class Slot(AbstractContextManager["Slot"]):
 
     def _end_zygote(self) -> None:
         zygote, self._zygote, self._forks = self._zygote, None, 0
+        group, self._group = self._group, None
         if zygote is not None:
             zygote.end()
+        if group is not None:
+            group.close()
 
     def _next_request(
         self,
@@ -254,6 +261,8 @@ class Slot(AbstractContextManager["Slot"]):
         if "watch" not in policy.without:
             folders = WRITABLE if self._template.has_view else ()
             run.watch(policy.limits.memory_mebibytes * _MEBIBYTE, folders, _POLL_SECONDS)
+        if self._group is not None and self._group.ran_out():
+            run.kill_for("MEMORY")
 
 
 def _try_out(zygote: Channel) -> None:

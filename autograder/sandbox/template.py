@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from autograder.errors import GraderError, SandboxFailure, SandboxUnavailable
 from autograder.sandbox import _linux
+from autograder.sandbox.cgroup import delegated_group
 from autograder.sandbox.channel import Channel, pair, taken
 from autograder.sandbox.landlock import restrict_files
 from autograder.sandbox.link import Link
@@ -86,6 +87,7 @@ class Template(AbstractContextManager["Template"]):
         policy: How submissions are isolated.
         mode: How they are isolated on this machine, one of `policy.modes`.
         refused: By mode that cannot be had here, why.
+        groups: Where control groups can be made, or None.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -93,6 +95,7 @@ class Template(AbstractContextManager["Template"]):
         self.policy = policy
         self.mode = ""
         self.refused: dict[str, str] = {}
+        self.groups: Path | None = None
         self._system = system_view()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
@@ -111,6 +114,7 @@ class Template(AbstractContextManager["Template"]):
         with self._lock:
             if not self.mode:
                 self.mode = self._strongest()
+                self.groups = delegated_group()
             self._start()
         return self
 
@@ -431,7 +435,7 @@ def _announce(channel: Channel) -> None:
 
 def _run_judge(channel: Channel) -> None:
     content, _ = channel.receive()
-    os.sched_setaffinity(0, {content["core"]})
+    _linux.set_dumpable(False)
     if content["view"] is not None:
         parent = os.getppid()
         _linux.enter_user_namespace(_linux.NEW_MOUNTS, _INSIDE)
@@ -442,9 +446,9 @@ def _run_judge(channel: Channel) -> None:
         drop_privileges()
         if "landlock" not in content["without"]:
             restrict_files(WRITABLE, DEVICES)
+        _linux.set_dumpable(False)
         if "seccomp" not in content["without"]:
             restrict_calls()
-    _linux.set_dumpable(False)
     try:
         module, function = content["main"].split(":")
         getattr(importlib.import_module(module), function)(Link(channel), content["settings"])

@@ -1,11 +1,12 @@
-"""How much memory a submission uses, over all its processes."""
+"""What a submission uses, over all its processes."""
 
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 
-__all__ = ["memory", "pid_of", "processes"]
+__all__ = ["Use", "pid_of", "processes", "use"]
 
 _PROCESSES_LIMIT = 5_000
 # What `st_blocks` counts in, whatever the file system.
@@ -42,20 +43,50 @@ def _children(pid: int) -> list[int]:
     return children
 
 
-def memory(first: int, folders: Iterable[str] = ()) -> int:
-    """Returns the bytes that a process and its descendants use; shared ones in equal parts.
+@dataclass(frozen=True)
+class Use:
+    """What a process and its descendants use.
+
+    Attributes:
+        memory: Bytes; shared ones in equal parts.
+        unseen: The processes of which it cannot be told.
+    """
+
+    memory: int
+    unseen: frozenset[int]
+
+
+def use(first: int, limit: int, folders: Iterable[str] = ()) -> Use:
+    """Finds out what a process and its descendants use.
 
     With what lies in files in memory, and what their sockets may hold. A file that is mapped as
-    well counts twice.
+    well counts twice. What is beyond the limit is not added up any more.
 
     Args:
-        first: The process.
+        first: The process; one of ours.
+        limit: How many bytes they may use.
         folders: File systems in memory that are theirs alone, as they see them.
     """
     found = processes(first)
-    devices, named = _filled(found, folders)
-    kept = {kept for pid in found for kept in _open(pid) if kept[0] not in devices}
-    return sum(_proportional(pid) for pid in found) + named + sum(size for _, _, size in kept)
+    devices, memory = _filled(found, folders)
+    unseen = set()
+    kept: dict[tuple[int, int], int] = {}
+    for pid in found:
+        memory += _proportional(pid)
+        try:
+            for device, number, size in _open(pid):
+                if device not in devices and (device, number) not in kept:
+                    kept[device, number] = size
+                    memory += size
+        except PermissionError:
+            if pid != first:
+                unseen.add(pid)
+        except OSError:
+            # The process, or the file, has gone.
+            pass
+        if memory > limit:
+            break
+    return Use(memory, frozenset(unseen))
 
 
 def _filled(pids: Iterable[int], folders: Iterable[str]) -> tuple[set[int], int]:
@@ -77,16 +108,12 @@ def _filled(pids: Iterable[int], folders: Iterable[str]) -> tuple[set[int], int]
 
 def _open(pid: int) -> Iterator[tuple[int, int, int]]:
     """Yields device, number and bytes of open sockets, and of files that are in no folder."""
-    try:
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            file = os.stat(f"/proc/{pid}/fd/{name}")
-            if stat.S_ISREG(file.st_mode) and file.st_nlink == 0:
-                yield file.st_dev, file.st_ino, file.st_blocks * _BLOCK
-            elif stat.S_ISSOCK(file.st_mode):
-                yield file.st_dev, file.st_ino, _socket_bytes()
-    except OSError:
-        # The process, or the file, has gone.
-        return
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        file = os.stat(f"/proc/{pid}/fd/{name}")
+        if stat.S_ISREG(file.st_mode) and file.st_nlink == 0:
+            yield file.st_dev, file.st_ino, file.st_blocks * _BLOCK
+        elif stat.S_ISSOCK(file.st_mode):
+            yield file.st_dev, file.st_ino, _socket_bytes()
 
 
 @cache

@@ -31,9 +31,17 @@ def parameters(cases):
     return [pytest.param(case, id=case.name) for case in cases]
 
 
+HOW = [
+    pytest.param({}, id="full"),
+    pytest.param({"isolation": "exec"}, id="exec", marks=pytest.mark.thorough),
+    pytest.param({"modes": ("jail",)}, id="jail", marks=pytest.mark.thorough),
+]
+
+
+@pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("case", parameters(CASES))
-def test_what_is_tried_gets_nothing(rooms, case):
-    outcome = rooms(tensorflow=case.tensorflow).outcome(case)
+def test_what_is_tried_gets_nothing(rooms, case, how):
+    outcome = rooms(tensorflow=case.tensorflow, **how).outcome(case)
     result = outcome.graded.result
     assert outcome.violated == []
     assert outcome.obtained in ([], None), outcome.obtained

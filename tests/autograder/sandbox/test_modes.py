@@ -270,6 +270,37 @@ print(got)
     assert json.loads(said) == ["done", "[]\n"]
 
 
+HIDE = """
+import ctypes, os, shutil, subprocess, sys, time
+if {way!r} == "prctl":
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+for number in range(4):
+    file = os.memfd_create("hog", 0)
+    os.set_inheritable(file, True)
+    for _ in range(20):
+        os.write(file, bytes(10 * 2**20))
+    if {way!r} == "program":
+        # Nobody may read it, so nobody may look into what runs it.
+        hidden = shutil.copy("/bin/sleep", f"./hidden{{number}}")
+        os.chmod(hidden, 0o111)
+        os.posix_spawn(hidden, ["hidden", "100"], {{}})
+        os.close(file)
+time.sleep(5)
+print("kept")
+"""
+
+
+@pytest.mark.parametrize("way", ["prctl", "program"])
+def test_memory_that_is_hidden_from_the_watch_ends_the_run(way):
+    program = RUN_IN.replace("Limits(processes=48)", "Limits(processes=48, memory_mebibytes=400)")
+    program = program.replace('"seconds": 2', '"seconds": 10')
+    cells = [HIDE.format(way=way), "print(6 * 7)"]
+    said = as_ordinary_user(program.format(mode="full", cells=cells))
+    (kind, _), after = [json.loads(line) for line in said.splitlines()]
+    assert kind == "ConnectionResetError"
+    assert after == ["done", "42\n"]
+
+
 def test_without_landlock_weak_mode_opens_what_lies_outside():
     attack = "import os; print(open('/tmp/data.csv').read() if os.getcwd() != '/tmp' else '')"
     program = RUN_IN.replace('("{mode}",)', '("weak",), without=frozenset(["landlock"])')
