@@ -20,7 +20,7 @@ demo: .venv/ready
 	@$(BIN)/lgm demo
 
 test: .venv/ready
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(OPTIONS)
 
 lint: .venv/ready
 	@$(BIN)/ruff check .

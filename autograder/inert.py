@@ -20,15 +20,20 @@ from typing import Any
 
 import nh3
 
-__all__ = ["clean_html", "clean_image", "clean_markdown", "clean_outputs", "terminal_text"]
+__all__ = [
+    "Allowance",
+    "clean_html",
+    "clean_image",
+    "clean_markdown",
+    "clean_outputs",
+    "terminal_text",
+]
 
 # Longer texts are cut: no reader needs them, and a page with many of them does not open.
 _CHARACTERS = 50_000
 _IMAGE_CHARACTERS = 8_000_000
 _IMAGES = {f"image/{name.lower()}": name for name in ("PNG", "JPEG", "GIF", "WEBP")}
 _IMAGES_SHOWN = ("image/png", "image/jpeg")
-# A small file may be a picture of gigabytes.
-_PIXELS = 16_000_000
 # Those that are kept as they are.
 _MODES = {mode: mode for mode in ("L", "RGB")}
 _ROUNDS = 6
@@ -48,7 +53,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 # MathJax and KaTeX run or style what these are given; in mathematics they have no place.
 _MACRO = re.compile(
-    r"\\+(href|url|class|cssId|style|data|require|bbox|mmlToken|includegraphics|html[A-Za-z]*)"
+    # Only where the backslashes begin: from each of them in turn, many would take for ever.
+    r"(?<!\\)\\+(href|url|class|cssId|style|data|require|bbox|mmlToken|includegraphics|html[A-Za-z]*)"
     r"(?![A-Za-z])"
 )
 
@@ -72,6 +78,29 @@ _PLAIN_TAG = re.compile(
     r"""<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9]*)"""
     r"""(?P<attributes>(?:\s+[A-Za-z-]+(?:=(?:"[^"<>]*"|'[^'<>]*'))?)*)\s*/?>"""
 )
+
+
+class Allowance:
+    """What may be spent on one notebook, so that none keeps a whole class waiting.
+
+    Markdown beyond it is shown as it was typed, pictures beyond it are not shown. A notebook of a
+    hundred figures and long answers stays far below.
+    """
+
+    def __init__(self) -> None:
+        """Starts with all of it."""
+        self._characters = 300_000
+        self._pixels = 64_000_000
+
+    def renders(self, text: str) -> bool:
+        """Whether a text may be read as Markdown; takes it off."""
+        self._characters -= len(text)
+        return self._characters >= 0
+
+    def draws(self, width: int, height: int) -> bool:
+        """Whether a picture may be drawn anew; takes it off."""
+        self._pixels -= width * height
+        return self._pixels >= 0
 
 
 def terminal_text(text: str) -> str:
@@ -127,16 +156,21 @@ def _harmless_link(url: str) -> bool:
     return _scheme(url) in {"", "//", "http", "https", "mailto"}
 
 
-def clean_markdown(source: str, attachments: Collection[str] | None = None) -> str:
+def clean_markdown(
+    source: str,
+    attachments: Collection[str] | None = None,
+    allowance: Allowance | None = None,
+) -> str:
     """Returns Markdown that renders to harmless HTML; what was harmless comes back unchanged.
 
     Args:
         source: A Markdown cell's source.
         attachments: The names of the cell's attachments, if known: nbconvert fails on an image
             that refers to a missing one.
+        allowance: What is left for the notebook that it is of.
     """
     text = terminal_text(source)
-    for number in range(_ROUNDS):
+    for number in range(_ROUNDS if (allowance or Allowance()).renders(text) else 0):
         # When cleaning tag by tag leaves the elements unbalanced, no tag is kept.
         tags = _TAGS if number < _ROUNDS // 2 else frozenset()
         try:
@@ -207,11 +241,20 @@ def _harmful(
 def _clean_tags(source: str, tags: Collection[str]) -> str:
     """Returns HTML with every `<` written out that does not begin a plain, harmless tag."""
     parts, end = [], 0
-    source = re.sub(r"<!--.*?-->", "", source, flags=re.DOTALL)
+    source = _without_comments(source)
     for match in _PLAIN_TAG.finditer(source):
         parts += [source[end : match.start()].replace("<", "&lt;"), _clean_tag(match, tags)]
         end = match.end()
     return "".join([*parts, source[end:].replace("<", "&lt;")])
+
+
+def _without_comments(source: str) -> str:
+    kept, end = [], 0
+    # Not by an expression: it would look for the end anew at every beginning without one.
+    while (start := source.find("<!--", end)) >= 0 and (stop := source.find("-->", start)) >= 0:
+        kept.append(source[end:start])
+        end = stop + len("-->")
+    return "".join([*kept, source[end:]])
 
 
 def _clean_tag(match: re.Match[str], tags: Collection[str]) -> str:
@@ -266,19 +309,23 @@ def _is_balanced(rendered: str) -> bool:
     return not (nesting.crossed or nesting.open)
 
 
-def clean_outputs(outputs: Iterable[object]) -> list[dict[str, Any]]:
+def clean_outputs(
+    outputs: Iterable[object], allowance: Allowance | None = None
+) -> list[dict[str, Any]]:
     """Returns a cell's outputs with text, images and clean HTML; nothing else is kept.
 
     Args:
         outputs: nbformat outputs, from a kernel that is not trusted: any JSON.
+        allowance: What is left for the notebook that they are of.
 
     Returns:
         Outputs that nbformat accepts.
     """
-    return [clean for output in outputs for clean in _clean_output(output)]
+    allowance = allowance or Allowance()
+    return [clean for output in outputs for clean in _clean_output(output, allowance)]
 
 
-def _clean_output(output: object) -> Iterator[dict[str, Any]]:
+def _clean_output(output: object, allowance: Allowance) -> Iterator[dict[str, Any]]:
     if not isinstance(output, dict):
         return
     kind = output.get("output_type")
@@ -295,7 +342,7 @@ def _clean_output(output: object) -> Iterator[dict[str, Any]]:
         }
     elif kind in ("display_data", "execute_result"):
         bundle = output.get("data")
-        data = _clean_data(bundle if isinstance(bundle, dict) else {})
+        data = _clean_data(bundle if isinstance(bundle, dict) else {}, allowance)
         clean: dict[str, Any] = {"output_type": kind, "metadata": {}, "data": data}
         if kind == "execute_result":
             count = output.get("execution_count")
@@ -303,13 +350,15 @@ def _clean_output(output: object) -> Iterator[dict[str, Any]]:
         yield clean
 
 
-def _clean_data(bundle: dict[str, Any]) -> dict[str, str]:
+def _clean_data(bundle: dict[str, Any], allowance: Allowance) -> dict[str, str]:
     data: dict[str, str] = {}
     for kind, value in bundle.items():
         if kind in _CLEAN:
             data[kind] = _CLEAN[kind](_joined(value))
+        elif kind == "text/markdown":
+            data[kind] = clean_markdown(_joined(value), allowance=allowance)
         elif kind in _IMAGES_SHOWN:
-            image = clean_image(kind, _joined(value))
+            image = clean_image(kind, _joined(value), allowance)
             if image is not None:
                 data[kind] = image
     if not data:
@@ -321,7 +370,6 @@ def _clean_data(bundle: dict[str, Any]) -> dict[str, str]:
 _CLEAN: dict[str, Callable[[str], str]] = {
     "text/plain": terminal_text,
     "text/html": clean_html,
-    "text/markdown": clean_markdown,
     "text/latex": lambda text: _MACRO.sub(r"\1", terminal_text(text)),
 }
 
@@ -335,12 +383,13 @@ def _text(value: object) -> str:
     return terminal_text(_joined(value))
 
 
-def clean_image(kind: str, value: str) -> str | None:
+def clean_image(kind: str, value: str, allowance: Allowance | None = None) -> str | None:
     """Returns a picture drawn anew, with nothing in it but its pixels.
 
     Args:
         kind: Its MIME type: PNG, JPEG, GIF or WebP.
         value: Its bytes, in base64.
+        allowance: What is left for the notebook that it is of.
 
     Returns:
         Its new bytes, in base64; None if it is no such picture, or too large. Of several pictures
@@ -354,7 +403,7 @@ def clean_image(kind: str, value: str) -> str | None:
     try:
         content = base64.b64decode(value, validate=False)
         with Image.open(io.BytesIO(content), formats=[_IMAGES[kind]]) as picture:
-            if picture.width * picture.height > _PIXELS:
+            if not (allowance or Allowance()).draws(*picture.size):
                 return None
             picture.load()
             # A new one: what is not pixels stays behind.

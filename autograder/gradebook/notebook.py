@@ -8,7 +8,7 @@ from typing import Any
 from autograder.course import CheckInfo
 from autograder.gradebook.submitted import Submitted
 from autograder.gradebook.verdict import verdict_html, verdict_text
-from autograder.inert import clean_outputs
+from autograder.inert import Allowance, clean_outputs
 from autograder.results import SubmissionResult
 
 __all__ = ["autograded_notebook"]
@@ -33,6 +33,7 @@ def autograded_notebook(
     sentences = {check.id: check.sentence for check in checks}
     verdicts = {f"test_{exercise.name}": exercise for exercise in result.exercises}
     ran = itertools.count(1)
+    allowance = Allowance()
     for cell in notebook["cells"]:
         if cell["cell_type"] != "code":
             continue
@@ -55,5 +56,5 @@ def autograded_notebook(
         else:
             shown = outputs.get(cell["id"], cell["outputs"])
             # Whatever a student's code shows is read by others, with their rights.
-            cell["outputs"] = clean_outputs([dict(output) for output in shown])
+            cell["outputs"] = clean_outputs([dict(output) for output in shown], allowance)
     return notebook

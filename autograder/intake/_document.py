@@ -7,7 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from autograder.course import Cell
-from autograder.inert import clean_html, clean_image, clean_markdown, clean_outputs
+from autograder.inert import (
+    Allowance,
+    clean_html,
+    clean_image,
+    clean_markdown,
+    clean_outputs,
+)
 from autograder.intake._restore import Placed
 from autograder.intake._words import listed
 
@@ -27,9 +33,10 @@ def document(placed: Sequence[Placed], repairs: list[str]) -> dict[str, Any]:
     """
     cells = []
     cleaned, dropped = [], []
+    allowance = Allowance()
     for cell in placed:
-        attachments, whole = _attachments(cell)
-        source = _source(cell, attachments)
+        attachments, whole = _attachments(cell, allowance)
+        source = _source(cell, attachments, allowance)
         if source != cell.source:
             cleaned.append(cell.name)
         if not whole:
@@ -41,7 +48,7 @@ def document(placed: Sequence[Placed], repairs: list[str]) -> dict[str, Any]:
             "source": source,
         }
         if cell.cell_type == "code":
-            entry |= {"execution_count": None, "outputs": _outputs(cell)}
+            entry |= {"execution_count": None, "outputs": _outputs(cell, allowance)}
         elif attachments:
             entry["attachments"] = attachments
         cells.append(entry)
@@ -63,18 +70,23 @@ def document(placed: Sequence[Placed], repairs: list[str]) -> dict[str, Any]:
     }
 
 
-def _source(cell: Placed, attachments: Collection[str]) -> str:
+def _source(cell: Placed, attachments: Collection[str], allowance: Allowance) -> str:
     if cell.known and cell.source == cell.known.released:
         return cell.source
-    return inert_source(cell.cell_type, cell.source, attachments)
+    return inert_source(cell.cell_type, cell.source, attachments, allowance)
 
 
-def inert_source(cell_type: str, source: str, attachments: Collection[str]) -> str:
+def inert_source(
+    cell_type: str,
+    source: str,
+    attachments: Collection[str],
+    allowance: Allowance | None = None,
+) -> str:
     """Returns a cell's text so that a page can show it."""
     if cell_type == "code":
         return source
     if cell_type == "markdown":
-        return clean_markdown(source, attachments)
+        return clean_markdown(source, attachments, allowance)
     return clean_html(source)  # a page passes a raw cell on as it stands
 
 
@@ -101,28 +113,30 @@ def _checksum(cell: Cell, settings: Mapping[str, Any]) -> str:
     return hashlib.md5("".join(parts).encode("utf-8"), usedforsecurity=False).hexdigest()
 
 
-def _outputs(cell: Placed) -> list[dict[str, Any]]:
+def _outputs(cell: Placed, allowance: Allowance) -> list[dict[str, Any]]:
     """The outputs as handed in, of cells that the grader never runs; no others are of use."""
     if cell.known is None or cell.known.runs or cell.handed_in is None:
         return []
     try:
-        return clean_outputs(list(cell.handed_in.outputs))
+        return clean_outputs(list(cell.handed_in.outputs), allowance)
     except RecursionError:  # nested as no kernel nests them
         return []
 
 
-def _attachments(cell: Placed) -> tuple[dict[str, Any], bool]:
+def _attachments(cell: Placed, allowance: Allowance) -> tuple[dict[str, Any], bool]:
     """The attachments that are kept, and whether that is all of them."""
     if cell.cell_type == "code":
         return {}, True
     if cell.known and cell.known.attachments and cell.source == cell.known.released:
         return copy.deepcopy(dict(cell.known.attachments)), True
     handed_in = cell.handed_in.attachments if cell.handed_in else {}
-    kept = pictures(handed_in)
+    kept = pictures(handed_in, allowance)
     return kept, len(kept) == len(handed_in)
 
 
-def pictures(attachments: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def pictures(
+    attachments: Mapping[str, Any], allowance: Allowance | None = None
+) -> dict[str, dict[str, str]]:
     """Returns those of a cell's attachments that are pictures, and not too large."""
     kept = {}
     for name, bundle in attachments.items():
@@ -131,7 +145,7 @@ def pictures(attachments: Mapping[str, Any]) -> dict[str, dict[str, str]]:
             for kind, text in (bundle.items() if isinstance(bundle, dict) else ())
             if isinstance(text, str)
             and len(text) <= _LARGEST_PICTURE
-            and (drawn := clean_image(kind, text)) is not None
+            and (drawn := clean_image(kind, text, allowance)) is not None
         }
         if data and _PICTURE_NAME.fullmatch(name):
             kept[name] = data

@@ -6,7 +6,13 @@ from typing import Any
 from nbformat import from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from autograder.inert import clean_html, clean_markdown, clean_outputs, terminal_text
+from autograder.inert import (
+    Allowance,
+    clean_html,
+    clean_markdown,
+    clean_outputs,
+    terminal_text,
+)
 
 __all__ = ["RedactFeedback"]
 
@@ -31,24 +37,25 @@ class RedactFeedback(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader is
         """Returns the notebook as students may see it."""
         shown = frozenset(line.strip() for cell in nb.cells for line in cell.source.split("\n"))
         nb.metadata.pop("widgets", None)
+        allowance = Allowance()
         for cell in nb.cells:
             cell.metadata.pop("tags", None)
             if cell.cell_type == "code":
                 cell.source = terminal_text(cell.source)
-                outputs = clean_outputs(cell.outputs)
+                outputs = clean_outputs(cell.outputs, allowance)
                 cell.outputs = [from_dict(_redacted(output, shown)) for output in outputs]
             elif cell.cell_type == "markdown":
-                _clean_text(cell)
+                _clean_text(cell, allowance)
             else:
                 cell.source = clean_html(cell.source)
             comment = cell.metadata.get("nbgrader", {}).get("comment")
             if comment:
                 # The template renders it as Markdown.
-                cell.metadata.nbgrader["comment"] = clean_markdown(comment)
+                cell.metadata.nbgrader["comment"] = clean_markdown(comment, allowance=allowance)
         return nb, resources
 
 
-def _clean_text(cell: Any) -> None:  # noqa: ANN401
+def _clean_text(cell: Any, allowance: Allowance) -> None:  # noqa: ANN401
     attachments = {
         name: {kind: data for kind, data in bundle.items() if kind in _ATTACHED}
         for name, bundle in cell.get("attachments", {}).items()
@@ -56,7 +63,7 @@ def _clean_text(cell: Any) -> None:  # noqa: ANN401
     attachments = {name: bundle for name, bundle in attachments.items() if bundle}
     if "attachments" in cell:
         cell.attachments = attachments
-    cell.source = clean_markdown(cell.source, attachments)
+    cell.source = clean_markdown(cell.source, attachments, allowance)
 
 
 def _redacted(output: dict[str, Any], shown: frozenset[str]) -> dict[str, Any]:

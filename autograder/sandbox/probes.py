@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.sandbox.wire import Message, pack
+from autograder.sandbox.wire import DIMENSIONS_LIMIT, Message, pack
 
 __all__ = ["ARRAYS_LIMIT", "SIZE_LIMIT", "answer", "reseed"]
 
@@ -372,6 +372,11 @@ def _array(value: Any) -> np.ndarray:
         raise _NotArrays(kind) from None
     if array.dtype.kind not in "fiubcV" or array.dtype.names is not None:
         raise _NotArrays(f"{kind} of dtype {array.dtype}")
+    if array.ndim > DIMENSIONS_LIMIT:
+        raise _NotArrays(f"{kind} of {array.ndim} dimensions")
+    if max(array.shape, default=0) > SIZE_LIMIT:
+        # Of an empty one, too.
+        raise _TooLarge(f"more than {SIZE_LIMIT // 2**20} MB")
     # A plain array in the machine's byte order; subclasses and views stay here.
     array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C", subok=False)
     return array

@@ -22,6 +22,7 @@ from autograder.errors import ProtocolError
 __all__ = [
     "ARRAYS_LIMIT",
     "BODY_LIMIT",
+    "DIMENSIONS_LIMIT",
     "HEADER_LIMIT",
     "Message",
     "decode",
@@ -36,7 +37,7 @@ __all__ = [
 HEADER_LIMIT = 64 * 2**10
 BODY_LIMIT = 64 * 2**20
 ARRAYS_LIMIT = 64
-_DIMENSIONS_LIMIT = 8
+DIMENSIONS_LIMIT = 8
 _DEPTH_LIMIT = 12
 
 _MAGIC = b"LGM1"
@@ -121,7 +122,7 @@ def encode(message: Message) -> bytes:
     layout, parts = [], []
     for array in arrays:
         code = _code(array.dtype)
-        if code is None or array.ndim > _DIMENSIONS_LIMIT:
+        if code is None or array.ndim > DIMENSIONS_LIMIT:
             raise ProtocolError(f"an array of {array.ndim} dimensions and dtype {array.dtype}")
         layout.append([code, list(array.shape)])
         plain = array.view(np.uint16) if code == _BFLOAT16 else array
@@ -259,7 +260,7 @@ def _layout(entries: Sequence[Any]) -> Iterator[tuple[str, tuple[int, ...], int]
         code, shape = entry
         if not isinstance(code, str) or (code not in _DTYPES and code != _BFLOAT16):
             raise ProtocolError("an array of a dtype that does not travel")
-        if not isinstance(shape, list) or len(shape) > _DIMENSIONS_LIMIT:
+        if not isinstance(shape, list) or len(shape) > DIMENSIONS_LIMIT:
             raise ProtocolError("an array of too many dimensions")
         # A bool is an int to Python; a dimension is no bool.
         if not all(type(size) is int and 0 <= size <= BODY_LIMIT for size in shape):

@@ -104,6 +104,10 @@ def run_zygote(channel: Channel, shell: agent.Shell) -> None:
             _linux.enter_user_namespace(_linux.NEW_MOUNTS, _INSIDE)
         enter(plan.own_view, fresh_processes=False)
         plan = replace(plan, view=plan.own_view.seen_from_itself())
+    if plan.mode == "jail":
+        # Of the box as a whole: the submissions have no namespaces of their own.
+        forbid_namespaces()
+        limit_objects()
     if plan.mode != "none":
         _linux.forbid_new_privileges()
     _linux.set_dumpable(False)

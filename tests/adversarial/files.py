@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.adversarial.case import Case, HandIn
+from tests.pictures import picture
 
 __all__ = ["CASES"]
 
@@ -76,6 +77,21 @@ def _outputs(notebook):
         if cell["cell_type"] == "code":
             text = {"output_type": "stream", "name": "stdout", "text": "x" * 8_000_000}
             cell["outputs"] = [text] * 5
+
+
+def _slow_to_read(notebook):
+    for number in range(300):
+        cell = {"cell_type": "markdown", "id": f"slow-{number}", "metadata": {}}
+        notebook["cells"].append(cell | {"source": "[" * 40_000})
+
+
+def _pictures(notebook):
+    # Of few bytes, and of 64 megabytes each where they are drawn.
+    large = picture(size=(4000, 4000))
+    output = {"output_type": "display_data", "metadata": {}, "data": {"image/png": large}}
+    for cell in notebook["cells"]:
+        if cell["id"] == "slow-figure":
+            cell["outputs"] = [output] * 60
 
 
 def _deleted(notebook):
@@ -175,6 +191,8 @@ CASES = (
     Case("H02", "halves of characters", hand_in=_document(_surrogates)),
     Case("H02", "nested deeply", hand_in=_document(_deep), at_most=True),
     _refused("H03", "more than may be handed in", _document(_outputs), "are read"),
+    Case("H03", "text that is slow to read", hand_in=_document(_slow_to_read), seconds=40),
+    Case("H03", "pictures that unfold", hand_in=_document(_pictures), seconds=40),
     Case("H05", "a cell deleted", hand_in=_document(_deleted), score=6),
     Case("H05", "a cell twice", hand_in=_document(_twice)),
     Case("H05", "cells in another order", hand_in=_document(_turned_round)),

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -180,7 +181,8 @@ class Room(AbstractContextManager["Room"]):
                 if path.stat().st_size < 10**6:
                     found[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
         for folder in ("/tmp", "/dev/shm", "/var/tmp", os.environ["HOME"]):  # noqa: S108
-            found |= {f"{folder}/{name}": "there" for name in os.listdir(folder)}
+            if os.path.isdir(folder):
+                found |= {f"{folder}/{name}": "there" for name in os.listdir(folder)}
         return found
 
     def _read_by_people(self, case: Case, outcome: Outcome) -> Iterator[str]:
@@ -230,7 +232,12 @@ def hand_in(course: Course, case: Case) -> None:
             cells.append(added | {"source": sources["attack"], "execution_count": None})
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
     folder = course.submitted_folder(student_of(case), ASSIGNMENT)
-    folder.mkdir(parents=True, exist_ok=True)
+    # What was handed in before, for another room, may be a link.
+    if folder.parent.exists():
+        if folder.is_symlink():
+            folder.unlink()
+        shutil.rmtree(folder.parent)
+    folder.mkdir(parents=True)
     (folder / f"{ASSIGNMENT}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     if case.hand_in is not None:
         case.hand_in(course, folder)

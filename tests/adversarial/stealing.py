@@ -1,6 +1,7 @@
 """A. Stealing: hidden checks, the reference, other submissions, whatever is the grader's."""
 
 import os
+import shutil
 
 from tests.adversarial.case import Case
 
@@ -45,12 +46,13 @@ def _links(course, folder):
 
 def _notebook_is_a_link(course, folder):
     notebook = folder / f"{folder.name}.ipynb"
-    notebook.rename(course.root / "elsewhere.ipynb")
+    notebook.replace(course.root / "elsewhere.ipynb")
     notebook.symlink_to(course.root / "elsewhere.ipynb")
 
 
 def _folder_is_a_link(course, folder):
     place = course.root / "elsewhere"
+    shutil.rmtree(place, ignore_errors=True)
     folder.rename(place)
     folder.symlink_to(place)
 

@@ -185,7 +185,7 @@ def test_nbgraders_own_feedback_acts_on_nobody(shown, look):
 def test_without_both_cleaners_the_browser_shows_that_it_acts(rooms, look, monkeypatch, tmp_path):
     """The other one is nbconvert's, which the course's configuration switches on."""
 
-    def as_it_is(outputs):
+    def as_it_is(outputs, allowance):
         # Of the other kinds, some end the page with an error.
         return [o for o in outputs if set(o.get("data", ())) == {"text/html", "text/plain"}]
 

@@ -43,7 +43,14 @@ def _case(title, expression, score, before="", says="", **more):
 
 
 CASES = (
-    Case("C01", "an object that lies", answers=_returns("Liar()", _LIAR), score=5),
+    Case(
+        "C01",
+        "an object that lies",
+        answers=_returns("Liar()", _LIAR),
+        score=5,
+        tensorflow=True,
+        seconds=20,
+    ),
     Case(
         "C01",
         "a class that claims to be all",
@@ -73,7 +80,7 @@ CASES = (
     _case("objects", "right.astype(object)", 5),
     _case("texts", "right.astype(str)", 5),
     _case("dates", "np.array(['2020-01-01'] * 3, 'M8[D]')", 5),
-    _case("too many dimensions", "right[(None,) * 20]", 5),
+    _case("too many dimensions", "right[(None,) * 20]", 5, says="ndarray of 21 dimensions"),
     Case("C06", "not a number", answers=_returns("np.full_like(right, np.nan)"), score=5),
     Case("C06", "infinite", answers=_returns("np.full_like(right, np.inf)"), score=5),
     Case(
@@ -94,6 +101,7 @@ CASES = (
         "empty with enormous dimensions",
         answers=_returns("np.empty((0, 10**9))"),
         score=5,
+        says="more than 64 MB",
     ),
     Case(
         "C07",

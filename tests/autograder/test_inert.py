@@ -15,6 +15,7 @@ from nbconvert import HTMLExporter
 from PIL import Image
 
 from autograder.inert import (
+    Allowance,
     clean_html,
     clean_image,
     clean_markdown,
@@ -358,8 +359,24 @@ def test_pictures_are_drawn_anew(name):
         assert seen.convert("RGB").getpixel((1, 1))[0] > 200
 
 
+def test_no_notebook_takes_more_than_its_allowance():
+    allowance = Allowance()
+    shown = [clean_image("image/png", picture(size=(4000, 4000)), allowance) for _ in range(6)]
+    assert [image is None for image in shown] == [False] * 4 + [True] * 2
+    texts = [clean_markdown("**bold** " * 5000, allowance=allowance) for _ in range(8)]
+    assert [text.startswith("```text") for text in texts] == [False] * 6 + [True] * 2
+
+
+@pytest.mark.parametrize("part", ["\\", "<!--", "[", "\\begin{a}", "<a href='", "> ", "$$a"])
+def test_no_text_takes_long(part):
+    start = time.monotonic()
+    clean_markdown(part * (45_000 // len(part)))
+    clean_html(part * (45_000 // len(part)))
+    assert time.monotonic() - start < 15
+
+
 def test_pictures_that_unfold_are_no_pictures():
-    bomb = picture(size=(20_000, 20_000))
+    bomb = picture(size=(9_000, 9_000))
     assert len(bomb) < 2_000_000
     assert clean_image("image/png", bomb) is None
     assert clean_image("image/svg+xml", PNG) is None
