@@ -61,7 +61,7 @@ def configure(c: Any) -> None:  # noqa: ANN401  (a traitlets Config, which is un
     ]
     c.GenerateFeedback.preprocessors = [
         _STOCK + "GetGrades",
-        _STOCK + "ClearHiddenTests",
+        _REPORT + "ClearHiddenTests",
         _REPORT + "RedactFeedback",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from nbformat import from_dict
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader import preprocessors, utils
 
 from autograder.inert import (
     Allowance,
@@ -14,7 +14,7 @@ from autograder.inert import (
     terminal_text,
 )
 
-__all__ = ["RedactFeedback"]
+__all__ = ["ClearHiddenTests", "RedactFeedback"]
 
 # IPython's traceback: frames of the notebook's cells, frames of files, numbered lines of code.
 _CELL_FRAME = re.compile(r"\s*(?:Cell In ?\[|Input In ?\[|<ipython-input)")
@@ -27,7 +27,21 @@ _HOST_PATH = re.compile(r"(?<![\w./:~<])(?:~|/[\w.@+-]+)(?:/[\w.@+-]+)*/([\w.@+-
 _ATTACHED = ("image/png", "image/jpeg", "image/gif")
 
 
-class RedactFeedback(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader is untyped
+class ClearHiddenTests(preprocessors.ClearHiddenTests):  # type: ignore[misc]
+    """Takes hidden tests out of the assignment's own cells.
+
+    nbgrader's own looks for its marks in what students write, too, and fails on one without an end.
+    """
+
+    def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:  # noqa: ANN401
+        """Returns the cell without them."""
+        if not utils.is_locked(cell):
+            return cell, resources
+        cleared: tuple[Any, Any] = super().preprocess_cell(cell, resources, cell_index)
+        return cleared
+
+
+class RedactFeedback(preprocessors.NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader is untyped
     """Keeps what helps a student, inert; drops what was hidden and where it was graded.
 
     Runs after `ClearHiddenTests`: a traceback line that is in no cell any more was hidden.

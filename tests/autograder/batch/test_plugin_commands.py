@@ -90,6 +90,10 @@ def test_nbgraders_own_commands_go_through_the_judge(toy_course, hand_in):
     (test_cell,) = (cell for cell in notebook["cells"] if cell["id"] == "test_entropy")
     assert "entropy: 4 of 4 points" in "".join(test_cell["outputs"][0]["data"]["text/plain"])
 
+    # nbgrader's own marks, in a student's answer, are a comment like any other.
+    place = course.autograded_folder("cleo", "a90_toy") / "a90_toy.ipynb"
+    place.chmod(0o644)
+    place.write_text(text.replace("def entropy", "### BEGIN HIDDEN TESTS\\ndef entropy", 1))
     done = nbgrader(course, "generate_feedback", "a90_toy")
     assert done.returncode == 0, done.stderr
     page = (course.root / "feedback" / "bob" / "a90_toy" / "a90_toy.html").read_text()
