@@ -30,7 +30,8 @@ _ATTACHED = ("image/png", "image/jpeg", "image/gif")
 class ClearHiddenTests(preprocessors.ClearHiddenTests):  # type: ignore[misc]
     """Takes hidden tests out of the assignment's own cells.
 
-    nbgrader's own looks for its marks in what students write, too, and fails on one without an end.
+    nbgrader's own looks for its marks in what students write, too, and fails on one that has no
+    end.
     """
 
     def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:  # noqa: ANN401

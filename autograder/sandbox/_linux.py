@@ -5,21 +5,20 @@ Each raises OSError, with the name of the call in its text.
 
 import ctypes
 import os
+from collections.abc import Collection
 
 __all__ = [
+    "CHANGE_IDS",
     "MS_BIND",
     "MS_NODEV",
     "MS_NOEXEC",
     "MS_NOSUID",
     "MS_PRIVATE",
     "MS_REC",
-    "NEW_ALL",
-    "NEW_MOUNTS",
     "become_subreaper",
     "detach",
     "die_with_parent",
     "drop_capabilities",
-    "enter_user_namespace",
     "forbid_new_privileges",
     "keep_capabilities",
     "mount",
@@ -30,12 +29,6 @@ __all__ = [
     "system_call",
     "unshare",
 ]
-
-NEW_MOUNTS = 0x00020000
-NEW_USER = 0x10000000
-_NEW_CGROUP, _NEW_UTS, _NEW_IPC = 0x02000000, 0x04000000, 0x08000000
-_NEW_PID, _NEW_NET = 0x20000000, 0x40000000
-NEW_ALL = NEW_MOUNTS | NEW_USER | _NEW_CGROUP | _NEW_UTS | _NEW_IPC | _NEW_PID | _NEW_NET
 
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x2, 0x4, 0x8
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
@@ -50,6 +43,8 @@ _PR_CAP_AMBIENT_RAISE, _PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
 # No root user, no set-uid fix-up, no ambient capabilities; each with its lock.
 _SECUREBITS_ALL = 0b11101111
 _CAPABILITY_VERSION = 0x20080522
+# CAP_SETGID and CAP_SETUID.
+CHANGE_IDS = (6, 7)
 
 # Numbers from 424 on are the same on every architecture.
 _MOUNT_SETATTR = 442
@@ -79,33 +74,9 @@ def process_control(name: str, option: int, *arguments: int) -> None:
     _checked(_libc.prctl(option, *padded), f"prctl {name}")
 
 
-def enter_user_namespace(flags: int, inside: int) -> None:
-    """Gives this process a user namespace, and others of `flags`, in which it is `inside`.
-
-    Only the caller's own user and group are mapped. The process must have a single thread.
-    """
-    user, group = os.geteuid(), os.getegid()
-    unshare(flags | NEW_USER)
-    # The files written below belong to root for a process that is not dumpable.
-    set_dumpable(True)
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"{inside} {user} 1")
-    _write("/proc/self/gid_map", f"{inside} {group} 1")
-
-
 def unshare(flags: int) -> None:
     """Gives this process namespaces of its own."""
     _checked(_libc.unshare(ctypes.c_int(flags)), "unshare")
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    except OSError as problem:
-        raise OSError(problem.errno, f"{path}: {problem.strerror}") from problem
-    finally:
-        os.close(descriptor)
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
@@ -168,7 +139,7 @@ def forbid_new_privileges() -> None:
     process_control("SET_NO_NEW_PRIVS", _PR_SET_NO_NEW_PRIVS, 1)
 
 
-def keep_capabilities() -> None:
+def keep_capabilities(only: Collection[int] = range(64)) -> None:
     """Has the program that this process becomes keep its capabilities, though it is not root."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     # Effective, permitted, inheritable; of 32 each, the lower ones first.
@@ -178,7 +149,8 @@ def keep_capabilities() -> None:
         sets[half + 2] = sets[half + 1]
     _checked(_libc.capset(header, sets), "capset")
     for capability in range(64):
-        if sets[1 + 3 * (capability // 32)] >> capability % 32 & 1:
+        held = sets[1 + 3 * (capability // 32)] >> capability % 32 & 1
+        if held and capability in only:
             process_control("CAP_AMBIENT", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability)
 
 

@@ -14,15 +14,21 @@ from typing import Any
 from autograder.sandbox import _linux
 from autograder.sandbox.channel import Channel, taken
 from autograder.sandbox.landlock import landlock_version, restrict_files
+from autograder.sandbox.namespaces import (
+    NEW_ALL,
+    NEW_MOUNTS,
+    enter_mapped_namespace,
+    enter_user_namespace,
+)
 from autograder.sandbox.seccomp import ARCHITECTURES, restrict_calls
 from autograder.sandbox.view import View, enter
 
-__all__ = ["run_launcher"]
+__all__ = ["IDS", "run_launcher"]
 
-_INSIDE = 1000
 _DESCRIPTOR = 3
-# Ids that nobody has, for a start as root.
+# Ids that nobody has, for a start as root: the template's, then one for each judge and zygote.
 _FIRST_ID, _LAST_ID = 60_001, 60_999
+IDS = 64
 
 
 def run_launcher(descriptor: int) -> None:
@@ -98,8 +104,8 @@ def _require_filters() -> None:
 
 def _nested() -> None:
     """Namespaces within namespaces, as deep as a student process lies, and its own /proc."""
-    _linux.enter_user_namespace(_linux.NEW_MOUNTS, _INSIDE)
-    _linux.enter_user_namespace(_linux.NEW_ALL, _INSIDE)
+    enter_user_namespace(NEW_MOUNTS)
+    enter_user_namespace(NEW_ALL)
     pid = os.fork()
     if pid == 0:
         try:
@@ -122,11 +128,13 @@ def _isolated(view: View, inside: Callable[[], None]) -> int:
     _require_filters()
     if os.geteuid() == 0:
         # Only root may enter some folders on the way, a home of mode 0700 for example.
-        _linux.unshare(_linux.NEW_MOUNTS)
+        _linux.unshare(NEW_MOUNTS)
+        first = _free_ids()
         enter(view, fresh_processes=False)
         view = view.seen_from_itself()
-        _become_nobody()
-    _linux.enter_user_namespace(_linux.NEW_ALL, _INSIDE)
+        enter_mapped_namespace(NEW_ALL, first, IDS)
+    else:
+        enter_user_namespace(NEW_ALL)
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -153,11 +161,20 @@ def _isolated(view: View, inside: Callable[[], None]) -> int:
 
 
 def _become_nobody() -> None:
-    taken_ids = {entry.pw_uid for entry in pwd.getpwall()}
-    free = next(number for number in range(_FIRST_ID, _LAST_ID) if number not in taken_ids)
+    free = _free_ids()
     os.setgroups([])
     os.setresgid(free, free, free)
     os.setresuid(free, free, free)
+
+
+def _free_ids() -> int:
+    """Returns the first of `IDS` ids that nobody has, and that another grader hardly takes."""
+    taken_ids = {entry.pw_uid for entry in pwd.getpwall()}
+    blocks = [range(first, first + IDS) for first in range(_FIRST_ID, _LAST_ID - IDS, IDS)]
+    free = [block for block in blocks if taken_ids.isdisjoint(block)]
+    if not free:
+        raise OSError(f"no {IDS} user ids from {_FIRST_ID} to {_LAST_ID} are free")
+    return free[os.getppid() % len(free)].start
 
 
 def _execute(channel: Channel, plan: dict[str, Any]) -> None:
@@ -166,6 +183,8 @@ def _execute(channel: Channel, plan: dict[str, Any]) -> None:
         if plan["alone"]:
             # It has to make its view smaller, and to give up the rest, in the same namespaces.
             _linux.keep_capabilities()
+        elif plan["owns_ids"]:
+            _linux.keep_capabilities(_linux.CHANGE_IDS)
         channel.send({"assembled": True})
         os.dup2(channel.fileno(), _DESCRIPTOR, inheritable=True)
         os.execve(plan["program"], plan["arguments"], plan["environment"])  # noqa: S606

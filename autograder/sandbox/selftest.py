@@ -142,7 +142,8 @@ def require(template: Template) -> None:
 
 def _probes(template: Template) -> list[Probe]:
     mode = template.mode
-    reasons = "; ".join(f"{other}: {why}" for other, why in template.refused.items())
+    stronger = MODES[: MODES.index(mode)]
+    reasons = "; ".join(f"{m}: {why}" for m, why in template.refused.items() if m in stronger)
     counts = "watch" if template.groups is None else "kernel, in a control group"
     outcome = f"mode {mode}{f' ({reasons})' if reasons else ''}; memory is counted by the {counts}"
     remedy = None if mode == "full" else _NO_SANDBOX

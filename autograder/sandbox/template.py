@@ -27,7 +27,9 @@ from autograder.sandbox import _linux
 from autograder.sandbox.cgroup import delegated_group
 from autograder.sandbox.channel import Channel, pair, taken
 from autograder.sandbox.landlock import restrict_files
+from autograder.sandbox.launch import IDS
 from autograder.sandbox.link import Link
+from autograder.sandbox.namespaces import INSIDE, NEW_MOUNTS, enter_user_namespace
 from autograder.sandbox.policy import MODES, Policy
 from autograder.sandbox.privileges import drop_privileges
 from autograder.sandbox.seccomp import restrict_calls
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Template", "run_template"]
 
-_INSIDE = 1000
 # A cold import of TensorFlow takes 10 seconds, several times that on a busy machine.
 _START_SECONDS = 180.0
 _FORK_SECONDS = 30.0
@@ -101,6 +102,7 @@ class Template(AbstractContextManager["Template"]):
         self._channel: Channel | None = None
         self._alone: list[subprocess.Popen[bytes]] = []
         self._given_up = False
+        self._forks = 0
         self._lock = threading.Lock()
         self._cores = itertools.cycle(sorted(os.sched_getaffinity(0)))
 
@@ -210,8 +212,18 @@ class Template(AbstractContextManager["Template"]):
         deadline = time.monotonic() + _FORK_SECONDS
         if self._channel is None:
             raise ConnectionResetError("the template has not been started")
-        self._channel.send({"fork": what}, [theirs.fileno()], deadline)
+        self._forks += 1
+        content = {"fork": what, "id": self._next_id()}
+        self._channel.send(content, [theirs.fileno()], deadline)
         self._channel.receive(deadline)
+
+    def _next_id(self) -> int | None:
+        """Returns the user that the next judge or zygote is, where they can be different ones."""
+        return INSIDE + 1 + self._forks % (IDS - 1) if self._owns_ids else None
+
+    @property
+    def _owns_ids(self) -> bool:
+        return self.has_view and os.geteuid() == 0
 
     def _strongest(self) -> str:
         """Has the launcher try what can be had, and returns the strongest mode of the policy's."""
@@ -296,6 +308,7 @@ class Template(AbstractContextManager["Template"]):
             "view": view.to_json() if self.has_view or role is None else None,
             "filtered": self.mode == "weak",
             "alone": self.mode == "jail",
+            "owns_ids": self._owns_ids,
             "trial": role is None,
             "program": os.path.realpath(sys.executable),
             "arguments": run,
@@ -398,6 +411,9 @@ def run_template(descriptor: int) -> None:
         sys.stderr.flush()
         parent = os.getpid()
         if os.fork() == 0:
+            if request["id"] is not None:
+                os.setresgid(*[request["id"]] * 3)
+                os.setresuid(*[request["id"]] * 3)
             # Without its parent it would not be known to anybody.
             _linux.die_with_parent(parent)
             channel.close()
@@ -438,7 +454,7 @@ def _run_judge(channel: Channel) -> None:
     _linux.set_dumpable(False)
     if content["view"] is not None:
         parent = os.getppid()
-        _linux.enter_user_namespace(_linux.NEW_MOUNTS, _INSIDE)
+        enter_user_namespace(NEW_MOUNTS)
         _linux.die_with_parent(parent)
         enter(View.from_json(content["view"]), fresh_processes=False)
     if content["closed"]:

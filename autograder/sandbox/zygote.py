@@ -22,8 +22,15 @@ from autograder.sandbox import _linux, agent
 from autograder.sandbox.budgets import set_budgets
 from autograder.sandbox.channel import Channel, taken
 from autograder.sandbox.landlock import SCOPES_SINCE, landlock_version, restrict_files
+from autograder.sandbox.namespaces import (
+    NEW_ALL,
+    NEW_MOUNTS,
+    enter_user_namespace,
+    forbid_namespaces,
+    limit_objects,
+)
 from autograder.sandbox.policy import Limits
-from autograder.sandbox.privileges import drop_privileges, forbid_namespaces, limit_objects
+from autograder.sandbox.privileges import drop_privileges
 from autograder.sandbox.probes import reseed
 from autograder.sandbox.seccomp import restrict_calls
 from autograder.sandbox.view import DEVICES, HOME, WRITABLE, View, enter
@@ -31,7 +38,6 @@ from autograder.sandbox.watch import processes
 
 __all__ = ["run_zygote"]
 
-_INSIDE = 1000
 _CONNECTION = 3
 _NICENESS = 5
 
@@ -101,7 +107,7 @@ def run_zygote(channel: Channel, shell: agent.Shell) -> None:
     )
     if plan.own_view is not None:
         if plan.mode == "full":
-            _linux.enter_user_namespace(_linux.NEW_MOUNTS, _INSIDE)
+            enter_user_namespace(NEW_MOUNTS)
         enter(plan.own_view, fresh_processes=False)
         plan = replace(plan, view=plan.own_view.seen_from_itself())
     if plan.mode == "jail":
@@ -150,7 +156,7 @@ def _keep(plan: _Plan, run: _Run, shell: agent.Shell) -> None:
             file.write("1000")
         if plan.has_namespaces:
             zygote = os.getppid()
-            _linux.enter_user_namespace(_linux.NEW_ALL, _INSIDE)
+            enter_user_namespace(NEW_ALL)
             _linux.die_with_parent(zygote)
             pid = _fork(lambda: _init(plan, run, shell, report), parent_is=0)
             report.send({"process": True}, [os.pidfd_open(pid)])

@@ -182,6 +182,7 @@ CASES = (
     Case(
         "B06",
         "write results where they are expected",
+        "open('/tmp/lgm-was-here', 'w').close()\n"
         "for path in ('results.json', '../results.json', '/home/student/feedback/x.html',"
         " '/gradebook.db', '../../gradebook.db', '/work/gradebook.db', '/root/gradebook.db'):\n"
         "    try:\n"

@@ -138,7 +138,8 @@ cli.main()
 OWN_NAMESPACE = """
 import os, shutil
 from autograder.sandbox import _linux
-_linux.enter_user_namespace(_linux.NEW_MOUNTS, 1000)
+from autograder.sandbox.namespaces import NEW_MOUNTS, enter_user_namespace, forbid_namespaces
+enter_user_namespace(NEW_MOUNTS)
 shutil.copytree(".", "/tmp/course")
 os.chdir("/tmp/course")
 """
@@ -274,7 +275,6 @@ def test_j06_what_takes_too_long_again_has_failed(course):
 VANISHING = """
 import importlib
 batch = importlib.import_module("autograder.batch.grade")
-from autograder.sandbox.privileges import forbid_namespaces
 judge = batch.judge_submission
 def once(course, assignment, student, judging, mode):
     found = judge(course, assignment, student, judging, mode)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from autograder.sandbox import _linux
+from autograder.sandbox.namespaces import NEW_MOUNTS
 from autograder.sandbox.view import enter, system_view
 
 _NOBODY_IN_PARTICULAR = 61_234
@@ -21,7 +22,7 @@ def main(arguments: list[str]) -> None:
     folders, command = arguments[:split], arguments[split + 1 :]
     root = str(Path(_linux.__file__).parents[1])
     view = system_view().with_binds((path, path) for path in [root, *folders])
-    _linux.unshare(_linux.NEW_MOUNTS)
+    _linux.unshare(NEW_MOUNTS)
     place = os.getcwd()
     enter(view, fresh_processes=False)
     if os.path.isdir(place):

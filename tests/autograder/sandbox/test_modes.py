@@ -13,6 +13,7 @@ from autograder.sandbox import watch
 from autograder.sandbox.policy import ACCEPTED, MODES, Limits, Policy
 from autograder.sandbox.selftest import require, self_test
 from autograder.sandbox.template import Template
+from tests.not_run import not_run
 
 AS_ORDINARY_USER = str(Path(__file__).with_name("as_ordinary_user.py"))
 TELL = """
@@ -72,16 +73,15 @@ SETTINGS = {
     "as it is": "",
     "no namespaces within namespaces": """
 for _ in range(32):
-    _linux.enter_user_namespace(0, 1000)
+    enter_user_namespace(0)
 """,
     "no namespaces": """
-_linux.enter_user_namespace(_linux.NEW_MOUNTS, 1000)
+enter_user_namespace(NEW_MOUNTS)
 forbid_namespaces()
 """,
 }
 CHOSEN = """
-from autograder.sandbox import _linux
-from autograder.sandbox.privileges import forbid_namespaces
+from autograder.sandbox.namespaces import NEW_MOUNTS, enter_user_namespace, forbid_namespaces
 {setting}
 from autograder.errors import SandboxUnavailable
 from autograder.sandbox import watch
@@ -268,6 +268,29 @@ print(got)
 """
     said = as_ordinary_user(RUN_IN.format(mode="weak", cells=[attack]))
     assert json.loads(said) == ["done", "[]\n"]
+
+
+def user_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        (line,) = [line for line in file if line.startswith("Uid:")]
+    (user,) = set(line.split()[1:])
+    return int(user)
+
+
+def test_started_as_root_template_judge_and_zygote_are_three_others(slot, template):
+    if os.geteuid() != 0:
+        not_run("only root has users to give away")
+    if not template.nests or template.policy.isolation == "exec":
+        return
+    slot.run({"cells": ["1"]})
+    _, inner, *_ = watch.processes(template._process.pid)
+    processes = [inner, *(watch.pid_of(p.pidfd) for p in (slot._judge, slot._zygote))]
+    users = [user_of(pid) for pid in processes]
+    assert len(set(users)) == 3
+    assert min(users) > 60_000
+    source = "import os; print(os.getuid(), open('/proc/self/uid_map').read().split()[0::2])"
+    (shown,) = slot.run({"cells": [source]})["cells"]
+    assert shown["outputs"][0]["text"] == "1000 ['1000', '1']\n"
 
 
 HIDE = """
