@@ -171,11 +171,13 @@ def _probes(template: Template) -> list[Probe]:
 def _targets(template: Template) -> dict[str, Any]:
     policy = template.policy
     own = str(Path(__file__).parents[1])
-    paths = [own, LIBRARY, *(str(path) for path in policy.judge_paths)]
+    # Whatever lies there is published, and a box by bwrap cannot be made smaller.
+    library = [] if template.boxed else [LIBRARY]
+    paths = [own, *library, *(str(path) for path in policy.judge_paths)]
     return {
         "paths": paths,
         "public": [f"{HOME}/{path.name}" for path in policy.public_files],
-        "words": [own, *paths[2:]],
+        "words": [own, *(str(path) for path in policy.judge_paths)],
         "grader": os.getpid(),
         "secret_start": _SECRET_START,
         "processes": policy.limits.processes,

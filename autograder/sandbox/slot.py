@@ -130,6 +130,7 @@ class Slot(AbstractContextManager["Slot"]):
             {
                 "view": None if view is None else view.to_json(),
                 "closed": template.has_view,
+                "boxed": template.boxed,
                 "without": sorted(template.policy.without),
                 "main": self._main,
                 "settings": self._settings,
@@ -146,12 +147,13 @@ class Slot(AbstractContextManager["Slot"]):
         zygote.channel.send(
             {
                 "mode": template.mode,
+                "boxed": template.boxed,
                 "core": self._core,
                 "view": None if view is None else view.to_json(),
                 "readable": [source for source, _ in template.system.binds],
                 # A view has them in its own folder; without one they are copied to a new one.
                 "files": [
-                    str(path) if view is None else f"{HOME}/{path.name}"
+                    f"{HOME}/{path.name}" if template.has_view else str(path)
                     for path in policy.public_files
                 ],
                 "limits": asdict(policy.limits),

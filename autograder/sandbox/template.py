@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from autograder.errors import GraderError, SandboxFailure, SandboxUnavailable
 from autograder.sandbox import _linux
+from autograder.sandbox.bwrap import box_arguments, box_problem
 from autograder.sandbox.cgroup import delegated_group
 from autograder.sandbox.channel import Channel, pair, taken
 from autograder.sandbox.landlock import restrict_files
@@ -89,6 +90,7 @@ class Template(AbstractContextManager["Template"]):
         mode: How they are isolated on this machine, one of `policy.modes`.
         refused: By mode that cannot be had here, why.
         groups: Where control groups can be made, or None.
+        boxed: Whether bwrap makes the boxes of mode "jail".
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -97,6 +99,7 @@ class Template(AbstractContextManager["Template"]):
         self.mode = ""
         self.refused: dict[str, str] = {}
         self.groups: Path | None = None
+        self.boxed = False
         self._system = system_view()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
@@ -153,8 +156,9 @@ class Template(AbstractContextManager["Template"]):
 
     @property
     def student_view(self) -> View | None:
-        """What a student process sees of the template's view; None where it has none."""
-        return self._student_binds().seen_from_itself() if self.has_view else None
+        """What a student process is to see of the view; None where it has none, or is in it."""
+        smaller = self.has_view and not self.boxed
+        return self._student_binds().seen_from_itself() if smaller else None
 
     @property
     def judge_view(self) -> View | None:
@@ -225,6 +229,10 @@ class Template(AbstractContextManager["Template"]):
     def _owns_ids(self) -> bool:
         return self.has_view and os.geteuid() == 0
 
+    @property
+    def _makes_view(self) -> bool:
+        return self.has_view and not self.boxed
+
     def _strongest(self) -> str:
         """Has the launcher try what can be had, and returns the strongest mode of the policy's."""
         deadline = time.monotonic() + _START_SECONDS
@@ -237,6 +245,13 @@ class Template(AbstractContextManager["Template"]):
             finally:
                 channel.close()
                 process.wait()
+        if "jail" in self.refused and "jail" in self.policy.modes:
+            no_box = box_problem(self._outer_view())
+            self.boxed = not no_box
+            if self.boxed:
+                del self.refused["jail"]
+            else:
+                self.refused["jail"] += f"; {no_box}"
         there = [mode for mode in MODES if mode not in self.refused]
         chosen = [mode for mode in MODES if mode in there and mode in self.policy.modes]
         if not chosen:
@@ -256,14 +271,26 @@ class Template(AbstractContextManager["Template"]):
         self._channel, self._process = self._launch(None, self._outer_view())
 
     @contextlib.contextmanager
-    def _launcher(self) -> Iterator[tuple[Channel, "subprocess.Popen[bytes]", Callable[[], str]]]:
-        """Starts a launcher; yields the connection, the process, and what reads its log."""
+    def _launcher(
+        self, box: View | None = None
+    ) -> Iterator[tuple[Channel, "subprocess.Popen[bytes]", Callable[[], str]]]:
+        """Starts a launcher, in a box if there is a view for one.
+
+        Yields the connection, the process, and what reads its log.
+        """
         channel, theirs = pair()
-        with tempfile.TemporaryFile() as log:
+        with contextlib.ExitStack() as stack:
+            log = stack.enter_context(tempfile.TemporaryFile())
+            box_command: list[str] = []
+            descriptors: list[int] = []
+            if box is not None:
+                box_command, descriptors = stack.enter_context(box_arguments(box))
+            library = _SOURCE if box is None else LIBRARY
             process = subprocess.Popen(  # noqa: S603
                 [
+                    *box_command,
                     sys.executable,
-                    *program("launch", "run_launcher", _SOURCE),
+                    *program("launch", "run_launcher", library),
                     str(theirs.fileno()),
                 ],
                 stdin=subprocess.DEVNULL,
@@ -271,7 +298,7 @@ class Template(AbstractContextManager["Template"]):
                 stderr=log,
                 env=ENVIRONMENT,
                 start_new_session=True,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *descriptors],
             )
             theirs.close()
 
@@ -284,7 +311,7 @@ class Template(AbstractContextManager["Template"]):
     def _launch(self, role: str | None, view: View) -> tuple[Channel, "subprocess.Popen[bytes]"]:
         """Starts a template, or a judge or a zygote by itself, and waits until it has imported."""
         deadline = time.monotonic() + _START_SECONDS
-        with self._launcher() as (channel, process, said):
+        with self._launcher(view if self.boxed else None) as (channel, process, said):
             try:
                 channel.send(self._plan(role or "template", view), deadline=deadline)
                 self._expect(channel, "assembled", deadline)
@@ -305,9 +332,9 @@ class Template(AbstractContextManager["Template"]):
         library = LIBRARY if self.has_view else _SOURCE
         run = [sys.executable, *program("template", "run_template", library), "3"]
         return {
-            "view": view.to_json() if self.has_view or role is None else None,
+            "view": view.to_json() if role is None or self._makes_view else None,
             "filtered": self.mode == "weak",
-            "alone": self.mode == "jail",
+            "alone": self.mode == "jail" and not self.boxed,
             "owns_ids": self._owns_ids,
             "trial": role is None,
             "program": os.path.realpath(sys.executable),
@@ -459,7 +486,8 @@ def _run_judge(channel: Channel) -> None:
         enter(View.from_json(content["view"]), fresh_processes=False)
     if content["closed"]:
         # What a decoder's fault lets in finds no more to do here than in a student process.
-        drop_privileges()
+        if not content["boxed"]:
+            drop_privileges()
         if "landlock" not in content["without"]:
             restrict_files(WRITABLE, DEVICES)
         _linux.set_dumpable(False)

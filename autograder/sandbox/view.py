@@ -10,14 +10,14 @@ from typing import Any
 
 from autograder.sandbox import _linux
 
-__all__ = ["DEVICES", "HOME", "LIBRARY", "WRITABLE", "View", "enter", "system_view"]
+__all__ = ["DEVICES", "FILES", "HOME", "LIBRARY", "WRITABLE", "View", "enter", "system_view"]
 
 HOME = "/home/student"
 # Where the framework is seen by template and judge, whatever its place outside.
 LIBRARY = "/opt/lgm"
 
 DEVICES = tuple(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom"))
-_FILES = {
+FILES = {
     "/etc/passwd": "student:x:1000:1000::/home/student:/bin/sh\n",
     "/etc/group": "student:x:1000:\n",
     "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
@@ -145,7 +145,7 @@ def enter(view: View, fresh_processes: bool) -> None:
     for path, target in view.links:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         os.symlink(target, path)
-    for path, text in _FILES.items():
+    for path, text in FILES.items():
         os.makedirs(os.path.dirname(path), exist_ok=True)
         Path(path).write_text(text, encoding="ascii")
     os.mkdir("/proc")

@@ -48,6 +48,7 @@ class _Plan:
 
     Attributes:
         mode: One of `policy.MODES`.
+        boxed: Whether bwrap made the box, in which nobody has privileges.
         view: What they see, or None where they have no view of their own.
         readable: Without a view: what they may read.
         files: What lies in the folder that cells run in.
@@ -55,6 +56,7 @@ class _Plan:
     """
 
     mode: str
+    boxed: bool
     view: View | None
     readable: tuple[str, ...]
     files: tuple[str, ...]
@@ -68,7 +70,11 @@ class _Plan:
     @property
     def has_privileges(self) -> bool:
         """Whether this process is the root of a user namespace, of its own or of the box."""
-        return self.has_namespaces or self.mode == "jail"
+        return self.has_namespaces or (self.mode == "jail" and not self.boxed)
+
+    @property
+    def is_in_view(self) -> bool:
+        return self.boxed or self.own_view is not None
 
     @property
     def keeps_signals_apart(self) -> bool:
@@ -99,6 +105,7 @@ def run_zygote(channel: Channel, shell: agent.Shell) -> None:
     os.nice(_NICENESS)
     plan = _Plan(
         content["mode"],
+        content["boxed"],
         None if content["view"] is None else View.from_json(content["view"]),
         tuple(content["readable"]),
         tuple(content["files"]),
@@ -110,7 +117,7 @@ def run_zygote(channel: Channel, shell: agent.Shell) -> None:
             enter_user_namespace(NEW_MOUNTS)
         enter(plan.own_view, fresh_processes=False)
         plan = replace(plan, view=plan.own_view.seen_from_itself())
-    if plan.mode == "jail":
+    if plan.mode == "jail" and not plan.boxed:
         # Of the box as a whole: the submissions have no namespaces of their own.
         forbid_namespaces()
         limit_objects()
@@ -171,7 +178,7 @@ def _keep_without_namespaces(plan: _Plan, run: _Run, shell: agent.Shell, report:
     """Does what it can: everything that the student process starts ends with it."""
     _linux.become_subreaper()
     with contextlib.ExitStack() as cleared:
-        if plan.own_view is not None:
+        if plan.is_in_view:
             folder = HOME
             for path in WRITABLE:
                 cleared.callback(_empty, path)
@@ -276,7 +283,7 @@ def _student(plan: _Plan, run: _Run, shell: agent.Shell, report: Channel, folder
         if "budgets" not in plan.without:
             set_budgets(plan.limits)
         if "landlock" not in plan.without:
-            if plan.own_view is not None:
+            if plan.is_in_view:
                 restrict_files(WRITABLE, DEVICES)
             elif plan.mode == "weak":
                 restrict_files([folder], DEVICES, [*plan.readable, "/proc"])
