@@ -77,8 +77,8 @@ def write_outside() -> object:
 
 
 def list_processes() -> object:
-    """List processes other than its own."""
-    own = {os.getpid(), 1}
+    """List processes other than its own and those that keep it."""
+    own = {os.getpid(), os.getppid(), 1}
     return [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in own]
 
 

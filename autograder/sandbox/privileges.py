@@ -1,7 +1,5 @@
 """What a process may do: nothing beyond an ordinary user, and never more again."""
 
-import os
-
 from autograder.sandbox import _linux
 
 __all__ = ["drop_privileges"]
@@ -11,4 +9,3 @@ def drop_privileges() -> None:
     """Gives up every capability and every way to new ones."""
     _linux.drop_capabilities()
     _linux.forbid_new_privileges()
-    os.umask(0o077)

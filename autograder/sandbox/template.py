@@ -234,17 +234,8 @@ class Template(AbstractContextManager["Template"]):
         return self.has_view and not self.boxed
 
     def _strongest(self) -> str:
-        """Has the launcher try what can be had, and returns the strongest mode of the policy's."""
-        deadline = time.monotonic() + _START_SECONDS
-        with self._launcher() as (channel, process, said):
-            try:
-                channel.send(self._plan(None, self._outer_view()), deadline=deadline)
-                self.refused, _ = channel.receive(deadline)
-            except OSError as problem:
-                raise SandboxFailure(f"The launcher ended: {problem!r}. {said()}") from problem
-            finally:
-                channel.close()
-                process.wait()
+        """Finds out what can be had, and returns the strongest mode of the policy's."""
+        self.refused = self._tried()
         if "jail" in self.refused and "jail" in self.policy.modes:
             no_box = box_problem(self._outer_view())
             self.boxed = not no_box
@@ -263,6 +254,20 @@ class Template(AbstractContextManager["Template"]):
                 "`lgm doctor` tells more."
             )
         return chosen[0]
+
+    def _tried(self) -> dict[str, str]:
+        """Has the launcher try; returns, for each mode that cannot be had, why."""
+        deadline = time.monotonic() + _START_SECONDS
+        with self._launcher() as (channel, process, said):
+            try:
+                channel.send(self._plan(None, self._outer_view()), deadline=deadline)
+                refused, _ = channel.receive(deadline)
+            except OSError as problem:
+                raise SandboxFailure(f"The launcher ended: {problem!r}. {said()}") from problem
+            finally:
+                channel.close()
+                process.wait()
+        return {str(mode): str(why) for mode, why in refused.items()}
 
     def _start(self) -> None:
         self._require_wanted()

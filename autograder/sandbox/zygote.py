@@ -177,10 +177,14 @@ def _keep(plan: _Plan, run: _Run, shell: agent.Shell) -> None:
 def _keep_without_namespaces(plan: _Plan, run: _Run, shell: agent.Shell, report: Channel) -> None:
     """Does what it can: everything that the student process starts ends with it."""
     _linux.become_subreaper()
+    # The student process may neither look into this one nor change it.
+    _linux.set_dumpable(False)
     with contextlib.ExitStack() as cleared:
         if plan.is_in_view:
             folder = HOME
             for path in WRITABLE:
+                # Before, too: what was imported in this box has written there.
+                _empty(path)
                 cleared.callback(_empty, path)
         else:
             folder = tempfile.mkdtemp(prefix="lgm-")
@@ -267,6 +271,7 @@ def _student(plan: _Plan, run: _Run, shell: agent.Shell, report: Channel, folder
     with _reported(report):
         os.chdir(folder)
         os.environ["HOME"] = folder
+        os.umask(0o077)
         if not plan.has_namespaces:
             os.setsid()
         null = os.open(os.devnull, os.O_RDONLY)

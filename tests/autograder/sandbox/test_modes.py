@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -161,6 +162,45 @@ def test_root_has_no_weak_mode_where_others_may_not_run_python():
     assert reason is None or reason.startswith(program)
 
 
+# As where nobody but bwrap may make namespaces.
+ONLY_BWRAP = """
+from autograder.sandbox.template import Template
+Template._tried = lambda self: {"full": "forbidden", "jail": "forbidden"}
+"""
+
+
+@pytest.fixture
+def bwrap():
+    if shutil.which("bwrap") is None:
+        not_run("there is no bwrap")
+
+
+def test_where_only_bwrap_may_make_namespaces_it_makes_the_box(bwrap):
+    program = ONLY_BWRAP + TESTED.format(mode="jail")
+    assert json.loads(as_ordinary_user(program)) == ["jail"]
+
+
+def test_without_bwrap_such_a_machine_has_no_jail(monkeypatch):
+    monkeypatch.setattr(Template, "_tried", lambda self: {"full": "no", "jail": "no"})
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SandboxUnavailable, match="jail: no; there is no bwrap"):
+        Template(Policy(Limits(), modules=("numpy",))).__enter__()
+
+
+def test_root_uses_no_bwrap(monkeypatch, bwrap):
+    monkeypatch.setattr(Template, "_tried", lambda self: {"full": "no", "jail": "no"})
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(SandboxUnavailable, match="ordinary users"):
+        Template(Policy(Limits(), modules=("numpy",))).__enter__()
+
+
+def test_a_fresh_process_has_a_box_of_its_own_by_bwrap(bwrap):
+    program = RUN_IN.format(mode="jail", cells=[LEAVE, LOOK])
+    program = program.replace("modes=", 'isolation="exec", modes=')
+    said = as_ordinary_user(ONLY_BWRAP + program)
+    assert json.loads(said.splitlines()[-1]) == ["done", "['data.csv'] []\n"]
+
+
 RUN_IN = """
 import json, sys
 from pathlib import Path
@@ -180,12 +220,16 @@ with Template(policy) as template:
 """
 
 
-@pytest.fixture(params=["jail", "weak"])
+@pytest.fixture(params=["jail", "jail by bwrap", "weak"])
 def run_in_weaker(request):
     """Runs cells, each in a process of its own, in a mode that is not the strongest."""
+    mode, _, by = request.param.partition(" by ")
+    if by:
+        request.getfixturevalue("bwrap")
 
     def run(*cells):
-        said = as_ordinary_user(RUN_IN.format(mode=request.param, cells=list(cells)))
+        program = RUN_IN.format(mode=mode, cells=list(cells))
+        said = as_ordinary_user((ONLY_BWRAP if by else "") + program)
         return [json.loads(line) for line in said.splitlines()]
 
     return run
