@@ -150,7 +150,9 @@ class Slot(AbstractContextManager["Slot"]):
                 "boxed": template.boxed,
                 "core": self._core,
                 "view": None if view is None else view.to_json(),
-                "readable": [source for source, _ in template.system.binds],
+                "readable": [
+                    seen if template.has_view else source for source, seen in template.system.binds
+                ],
                 # A view has them in its own folder; without one they are copied to a new one.
                 "files": [
                     f"{HOME}/{path.name}" if template.has_view else str(path)

@@ -11,6 +11,8 @@ __all__ = ["Use", "pid_of", "processes", "use"]
 _PROCESSES_LIMIT = 5_000
 # What `st_blocks` counts in, whatever the file system.
 _BLOCK = 512
+# What the kernel keeps of each file in memory, beside its content.
+_FILE_BYTES = 1024
 
 
 def pid_of(pidfd: int) -> int:
@@ -99,6 +101,7 @@ def _filled(pids: Iterable[int], folders: Iterable[str]) -> tuple[set[int], int]
                 devices.add(os.stat(path).st_dev)
                 status = os.statvfs(path)
                 used += (status.f_blocks - status.f_bfree) * status.f_frsize
+                used += (status.f_files - status.f_ffree) * _FILE_BYTES
         except OSError:
             # It has ended, or is one of ours that nobody may look into.
             continue

@@ -50,7 +50,7 @@ class _Plan:
         mode: One of `policy.MODES`.
         boxed: Whether bwrap made the box, in which nobody has privileges.
         view: What they see, or None where they have no view of their own.
-        readable: Without a view: what they may read.
+        readable: Without a view of their own: what they may read.
         files: What lies in the folder that cells run in.
         without: Layers left out.
     """
@@ -288,7 +288,10 @@ def _student(plan: _Plan, run: _Run, shell: agent.Shell, report: Channel, folder
         if "budgets" not in plan.without:
             set_budgets(plan.limits)
         if "landlock" not in plan.without:
-            if plan.is_in_view:
+            if plan.boxed:
+                # Not what we brought into the box.
+                restrict_files(WRITABLE, DEVICES, [*plan.readable, "/proc", "/etc"])
+            elif plan.own_view is not None:
                 restrict_files(WRITABLE, DEVICES)
             elif plan.mode == "weak":
                 restrict_files([folder], DEVICES, [*plan.readable, "/proc"])
