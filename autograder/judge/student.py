@@ -1,5 +1,6 @@
 """What a check speaks to: a submission, as an object whose attributes are its functions."""
 
+import builtins
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,19 @@ from autograder.sandbox import probes, wire
 __all__ = ["Function", "LocalTransport", "Student", "Transport", "lost_functions"]
 
 # What the other side claims about an exception goes into a message only if it looks like a name.
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
+# What a message may call an exception. A name that the student's code chose could tell of what the
+# checks ask, and students hand in again, and talk.
+_EXCEPTIONS = frozenset(
+    name
+    for name, thing in vars(builtins).items()
+    if isinstance(thing, type) and issubclass(thing, BaseException)
+) | frozenset(
+    "AxisError LinAlgError AbortedError AlreadyExistsError CancelledError DataLossError "
+    "DeadlineExceededError FailedPreconditionError InternalError InvalidArgumentError "
+    "NotFoundError OpError OperatorNotAllowedInGraphError OutOfRangeError "
+    "PermissionDeniedError ResourceExhaustedError UnavailableError UnimplementedError "
+    "UnknownError InaccessibleTensorError".split()
+)
 _CELL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 _LOG_LENGTH = 500
@@ -254,14 +267,14 @@ class Student:
     def _failure(self, fields: Mapping[str, Any], name: str, text: str | None) -> CheckFailed:
         """Turns an error reply, which may be forged, into what the student reads."""
         kind = fields.get("type")
-        kind = kind if isinstance(kind, str) and _NAME.fullmatch(kind) else "an exception"
+        kind = kind if isinstance(kind, str) and kind in _EXCEPTIONS else "an exception"
         where = _where(fields.get("cell"), fields.get("line"))
         message = fields.get("message")
         message = message if isinstance(message, str) else ""
         self._note(f"{name}: {kind}{where}: {message}")
         error = fields.get("error")
         if error == "not_defined":
-            missing = message if _NAME.fullmatch(message) else name
+            missing = message if message in self._signatures else name
             seen = f"there is no function {missing}"
             if missing in self._lost:
                 seen += f": {self._lost[missing]}"
@@ -292,7 +305,7 @@ def lost_functions(cells: Mapping[str, tuple[str, str, str]]) -> dict[str, str]:
     for cell, (source, outcome, what) in cells.items():
         name = f"your cell {cell}" if _CELL.fullmatch(cell) else "your cell"
         if outcome == "error":
-            kind = what if _NAME.fullmatch(what) else "an exception"
+            kind = what if what in _EXCEPTIONS else "an exception"
             words = f"{kind} ended {name}"
         else:
             words = f"{name} is left out; {what}"

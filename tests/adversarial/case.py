@@ -61,6 +61,7 @@ class Case:
         stops: The layers that stop it, each by itself: with all of them left out it succeeds.
         hand_in: For attacks by file: changes the submission's folder, which holds an honest one.
         says: What the repairs, the reason or a message say.
+        hides: What must not stand on the feedback page.
         tensorflow: Whether it needs TensorFlow.
         seconds: Wall clock it may take, in all.
     """
@@ -75,6 +76,7 @@ class Case:
     stops: tuple[str, ...] = ()
     hand_in: HandIn | None = None
     says: str = ""
+    hides: str = ""
     tensorflow: bool = False
     seconds: float = 8.0
 

@@ -36,6 +36,28 @@ CASES = (
         answers=WRONG,
         score=0,
     ),
+    # What is right is right: that a library did it is for a tutor to see.
+    Case(
+        "D05",
+        "call a library by a hidden name",
+        answers={
+            **RIGHT,
+            "sigmoid": "import base64\n"
+            "library = __import__('scipy.special', fromlist=['x'])\n"
+            "sigmoid = getattr(library, base64.b64decode('ZXhwaXQ=').decode())\n"
+            "log_sigmoid = getattr(library, 'log_' + 'expit')\n",
+        },
+    ),
+    Case(
+        "D08",
+        "answer as last year",
+        answers={
+            **RIGHT,
+            "sigmoid": "def sigmoid(logit): return np.full(np.shape(logit), 0.5)\n"
+            "def log_sigmoid(logit): return np.full(np.shape(logit), -0.6931471805599453)\n",
+        },
+        score=6,
+    ),
     Case(
         "D06",
         "sleep to be measured slow",

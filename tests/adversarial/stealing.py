@@ -78,7 +78,6 @@ CASES = (
         "        attempt((pid, name), lambda: os.readlink(f'/proc/{pid}/{name}'))\n"
         "    attempt((pid, 'fd'), lambda: os.listdir(f'/proc/{pid}/fd'))\n"
         "    attempt((pid, 'fd'), lambda: os.listdir(f'/proc/{pid}/map_files'))",
-        stops=("namespaces",),
     ),
     Case(
         "A03",
@@ -176,6 +175,22 @@ CASES = (
         },
         attack="obtained = []",
         score=4,
+        hides="ASKED",
+    ),
+    Case(
+        "A11",
+        "tell what was asked by the name of an exception",
+        answers={
+            "sigmoid": "def told(values):\n"
+            "    digits = '_'.join(f'{abs(x):.0f}' for x in np.ravel(values))\n"
+            "    raise type(f'ASKED_{digits}', (Exception,), {})\n"
+            "def sigmoid(logit): told(logit)\n"
+            "def log_sigmoid(logit): told(logit)\n",
+            "entropy": "class ASKED(Exception): pass\n"
+            "def entropy(logit): raise ASKED(str(logit)) from ValueError('ASKED')\n",
+        },
+        score=0,
+        hides="ASKED",
     ),
     Case("A13", "links beside the notebook", hand_in=_links, says="Left out beside the notebook"),
     Case(
