@@ -100,7 +100,7 @@ class SubmissionResult:
         repairs: Sentences on what intake put right.
         reason: Why it was refused or is undecided, else None.
         conditions: How it was isolated, in detail; in `results.json` only.
-        noticed: What only an attack does, in sentences for the tutor; in `results.json` only.
+        noticed: What looks like an attack, in sentences for the tutor; in `results.json` only.
     """
 
     student: str

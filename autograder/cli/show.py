@@ -160,7 +160,7 @@ def _what_happened(result: SubmissionResult) -> str:
         count = len(result.repairs)
         words.append(f"{count} repair{'s' if count > 1 else ''}")
     if result.noticed:
-        words.append("did what only an attack does")
+        words.append("looks like an attack")
     return "; ".join(words) or "everything right"
 
 

@@ -39,7 +39,7 @@ class Verdict:
             the `layers` in place and the `limits`.
         timed_out: Whether something took longer than it may, which a busy machine can be the
             reason of.
-        noticed: Sentences on what only an attack does, for the tutor; no points depend on them.
+        noticed: Sentences on what looks like an attack, for the tutor; no points depend on them.
     """
 
     undecided: str | None

@@ -89,7 +89,7 @@ class Run:
     Attributes:
         cells: By id, what running the cells showed.
         ends: The classes in which the process ended so far.
-        noticed: Sentences on what only an attack does, for the tutor.
+        noticed: Sentences on what looks like an attack, for the tutor.
     """
 
     def __init__(self, link: Link, cells: Sequence[Cell], budget: Budget) -> None:
