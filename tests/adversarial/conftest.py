@@ -23,13 +23,16 @@ LIMITS = {
 
 
 @pytest.fixture(scope="session")
-def adversarial_course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Course, list]]:
+def adversarial_course(
+    tmp_path_factory: pytest.TempPathFactory, empty_gradebook: Path
+) -> Iterator[tuple[Course, list]]:
     """A course, and the secrets that are planted in it and around it."""
     folder = tmp_path_factory.mktemp("adversarial")
     root, home = folder / "course", folder / "home"
     shutil.copytree(TOY_COURSE, root, ignore=shutil.ignore_patterns("__pycache__"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
+        (root / "gradebook.db").write_bytes(empty_gradebook.read_bytes())
         course = find_course(root)
         course.secret()
         secrets = plant(course, home)
