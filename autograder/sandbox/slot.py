@@ -141,8 +141,13 @@ class Slot(AbstractContextManager["Slot"]):
         template, policy = self._template, self._template.policy
         zygote = _Process(*template.fork("zygote"))
         if template.groups is not None:
-            self._group = ControlGroup(template.groups, policy.limits)
-            self._group.add(pid_of(zygote.pidfd))
+            try:
+                self._group = ControlGroup(template.groups, policy.limits)
+                self._group.add(pid_of(zygote.pidfd))
+            except BaseException:
+                # Nobody would know of it otherwise.
+                zygote.end()
+                raise
         view = template.student_view
         zygote.channel.send(
             {

@@ -184,7 +184,7 @@ CASES = (
         "write results where they are expected",
         "open('/tmp/lgm-was-here', 'w').close()\n"
         "for path in ('results.json', '../results.json', '/home/student/feedback/x.html',"
-        " '/gradebook.db', '../../gradebook.db', '/work/gradebook.db', '/root/gradebook.db'):\n"
+        " '/gradebook.db', '../../gradebook.db', '/srv/gradebook.db', '/home/gradebook.db'):\n"
         "    try:\n"
         "        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)\n"
         "        open(path, 'w').write('{}')\n"

@@ -4,6 +4,7 @@ import os
 import shutil
 
 from tests.adversarial.case import Case
+from tests.scan import SCAN_MEMORY
 
 __all__ = ["CASES"]
 
@@ -17,22 +18,7 @@ for folder, folders, files in os.walk("/"):
     obtained += [f"{folder}/{name}" for name in files + folders if wanted.search(name)]
 """
 _CANARY = 'canary = re.compile(b"lgm-can" + b"ary-[a-z]")\n'
-_SCAN = f"""
-{_CANARY}
-with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", 0) as memory:
-    for line in maps:
-        area, rights = line.split()[:2]
-        if "r" not in rights or "[v" in line:
-            continue
-        start, end = (int(x, 16) for x in area.split("-"))
-        try:
-            memory.seek(start)
-            content = memory.read(end - start)
-        except (OSError, ValueError, OverflowError):
-            continue
-        if canary.search(content):
-            obtained.append(line)
-"""
+_SCAN = f"{_CANARY}pattern = canary\n{SCAN_MEMORY}\nobtained += areas"
 
 
 def _links(course, folder):

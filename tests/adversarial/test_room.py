@@ -3,10 +3,12 @@
 import os
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 
 from autograder.batch import one
+from tests.adversarial import stealing
 from tests.adversarial.case import WRONG, Case
 
 JUDGE = one.judge_submission
@@ -99,6 +101,12 @@ def test_what_is_undecided_is_seen(broken):
 
 def test_points_for_wrong_answers_would_be_seen(rooms):
     assert rooms().outcome(Case("X01", "wrong ones", answers=WRONG)).graded.result.score == 0
+
+
+def test_what_is_in_memory_is_found_there(rooms):
+    (scan,) = [case for case in stealing.CASES if case.title == "scan its own memory"]
+    planted = "planted = b'lgm-can' + bytes(b'ary-check')\n"
+    assert rooms().outcome(replace(scan, attack=planted + scan.attack)).obtained
 
 
 def test_a_process_that_is_left_is_seen(rooms):

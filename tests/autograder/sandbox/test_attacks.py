@@ -10,6 +10,7 @@ import pytest
 
 from autograder.sandbox.seccomp import ARCHITECTURES, NUMBERS
 from autograder.sandbox.view import WRITABLE
+from tests.scan import SCAN_MEMORY
 
 ADD_KEY_NUMBER = NUMBERS["add_key"][ARCHITECTURES[platform.machine()].column]
 
@@ -24,22 +25,11 @@ import json
 print(json.dumps([path for path in found if {what}]))
 """
 
-SCAN_MEMORY = """
+SCAN = f"""
 import re
-wanted = re.compile(b"the-judge-" + b"alone-[k]nows")
-hits = 0
-with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", 0) as memory:
-    for line in maps:
-        area, rights = line.split()[:2]
-        if "r" not in rights or "[v" in line:
-            continue
-        start, end = (int(x, 16) for x in area.split("-"))
-        try:
-            memory.seek(start)
-            hits += len(wanted.findall(memory.read(end - start)))
-        except (OSError, ValueError, OverflowError):
-            pass
-print(hits)
+pattern = re.compile(b"the-judge-" + b"alone-[k]nows")
+{SCAN_MEMORY}
+print(len(areas))
 """
 
 
@@ -95,13 +85,13 @@ def test_environment_names_no_place_and_no_secret(run, course_folder, secret):
 
 
 def test_secret_of_the_judge_is_not_in_memory(run):
-    assert run(SCAN_MEMORY).last.text == "0\n"
+    assert run(SCAN).last.text == "0\n"
 
 
 def test_scan_finds_what_is_in_memory(run):
     # So that the scan above can fail.
     planted = "planted = b'the-judge-' + bytes([97, 108, 111, 110, 101]) + b'-knows'"
-    assert run(planted, SCAN_MEMORY).last.text != "0\n"
+    assert run(planted, SCAN).last.text != "0\n"
 
 
 def test_descriptors_lead_nowhere(run):

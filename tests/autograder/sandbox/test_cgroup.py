@@ -1,15 +1,18 @@
 """Where a control group is delegated, each slot has one of its own. Tried on folders like it."""
 
 import os
+import time
 
 import pytest
 
+from autograder.errors import SandboxFailure
+from autograder.sandbox import slot as slot_module
 from autograder.sandbox import template as template_module
 from autograder.sandbox.cgroup import ControlGroup, delegated_group
 from autograder.sandbox.policy import Limits, Policy
 from autograder.sandbox.slot import Slot
 from autograder.sandbox.template import Template
-from autograder.sandbox.watch import pid_of
+from autograder.sandbox.watch import pid_of, processes
 
 
 @pytest.fixture
@@ -91,3 +94,22 @@ def test_only_new_kills_count(machine):
     (folder / "memory.events").write_text("oom_kill 2\noom_group_kill 7\n")
     assert group.ran_out()
     assert not group.ran_out()
+
+
+def test_a_group_that_is_refused_in_the_middle_leaves_no_process(machine, monkeypatch):
+    groups, own, _ = machine
+    monkeypatch.setattr(template_module, "delegated_group", lambda: delegated_group(groups, own))
+    with Template(Policy(Limits(), modules=("numpy",))) as template:
+        running = set(processes(template._process.pid))
+
+        def refuse(*_):
+            raise OSError("no space left for groups")
+
+        monkeypatch.setattr(slot_module, "ControlGroup", refuse)
+        slot = Slot(template, *RUN_CELLS)
+        with pytest.raises(SandboxFailure, match="no space left"):
+            slot.run({"cells": ["1"]})
+        deadline = time.monotonic() + 5
+        while set(processes(template._process.pid)) != running:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
