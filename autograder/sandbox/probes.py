@@ -71,10 +71,11 @@ def answer(message: Message, namespace: Mapping[str, Any], locate: Locate) -> Me
         among the arguments were changed in place: a hint, like all that comes from here.
     """
     generators: list[_Enumeration] = []
+    returned_none: list[str] = []
     try:
         reseed(message.fields["seed"])
         arguments = _Arguments(message.arrays, message.fields["arrays_as"], generators)
-        result = _run(message, namespace, arguments)
+        result = _run(message, namespace, arguments, returned_none)
         draws = generators[0].report() if generators else None
         return _reply(result, draws, arguments.changed())
     except BaseException as problem:
@@ -82,6 +83,10 @@ def answer(message: Message, namespace: Mapping[str, Any], locate: Locate) -> Me
         if generators:
             # A generator that enumerates breaks right code that does more than compare.
             return _reply(np.zeros(0), {"enumerable": np.array(False)}, 0)
+        if returned_none and _place(problem, locate) == (None, None):
+            # A probe may call what changes its arguments and returns nothing; where the probe
+            # then stumbles, the missing result is why.
+            problem = _ReturnedNone(returned_none[-1])
         return _error(problem, locate)
 
 
@@ -99,14 +104,19 @@ def reseed(seed: int) -> None:
             keras.utils.set_random_seed(seed % 2**32)
 
 
-def _run(message: Message, namespace: Mapping[str, Any], arguments: "_Arguments") -> Any:
+def _run(
+    message: Message,
+    namespace: Mapping[str, Any],
+    arguments: "_Arguments",
+    returned_none: list[str],
+) -> Any:
     fields = message.fields
     positional = arguments.value(fields["arguments"])
     if fields["call"] is not None:
-        return _Functions(namespace, {})._function(fields["call"])(*positional)
+        return _Functions(namespace, {}, returned_none)._function(fields["call"])(*positional)
     own = _libraries(fields["source"])
     exec(compile(fields["source"], _SOURCE_NAME, "exec"), own)  # noqa: S102
-    return own[fields["name"]](_Functions(namespace, own), *positional)
+    return own[fields["name"]](_Functions(namespace, own, returned_none), *positional)
 
 
 def _libraries(source: str) -> dict[str, Any]:
@@ -120,11 +130,17 @@ def _libraries(source: str) -> dict[str, Any]:
 
 
 class _Functions:
-    """`student`, as a probe sees it: its attributes are the notebook's functions."""
+    """`student`, as a probe sees it: its attributes are the notebook's functions.
 
-    def __init__(self, namespace: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    The names of those that returned None are added to `returned_none`.
+    """
+
+    def __init__(
+        self, namespace: Mapping[str, Any], own: Mapping[str, Any], returned_none: list[str]
+    ) -> None:
         self._namespace = namespace
         self._own = own
+        self._returned_none = returned_none
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return self._function(name)
@@ -140,7 +156,7 @@ class _Functions:
         def returning(*arguments: Any, **named: Any) -> Any:
             result = function(*arguments, **named)
             if result is None:
-                raise _ReturnedNone(name)
+                self._returned_none.append(name)
             return result
 
         return returning

@@ -56,6 +56,32 @@ def test_what_student_code_raises_fails_the_check(submit):
         twice(student, np.ones(2))
 
 
+@probe
+def changed_in_place(student, x):
+    x = [x.copy()]
+    student.f(x)
+    return x[0]
+
+
+def test_what_changes_its_arguments_may_return_nothing(submit):
+    student, _ = submit(f=lambda x: x.append(x.pop() + 1))
+    np.testing.assert_array_equal(changed_in_place(student, np.zeros(2)), [1.0, 1.0])
+
+
+def test_a_missing_result_is_why_a_probe_stumbles(submit):
+    student, _ = submit(f=lambda x: None)
+    for stumbling in (twice, result_is_used):
+        with pytest.raises(CheckFailed) as failure:
+            stumbling(student, np.ones(2))
+        assert failure.value.seen == "None"
+        assert "return" in failure.value.due
+
+
+@probe
+def result_is_used(student, x):
+    return np.sum(student.f(x)["key"])
+
+
 def test_a_function_that_draws_says_which_generator(submit):
     student, _ = submit(f=lambda n, rng: rng.random(n))
 
