@@ -6,11 +6,9 @@ Prints a Markdown table: of each figure the mean, the standard deviation over th
 range. The results, and what is made of them, are in docs/reference_numbers.md.
 """
 
-import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -20,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np
 import tensorflow as tf
 from scipy.special import logsumexp
-from sklearn.metrics import roc_auc_score
 
 from reference import data, rbm
+from tests.reference.measure_applications import DIGITS, OBSERVED, detection, imputation, measured
 
 N_HIDDEN = 16
 # The short run is what a check can afford that calls a student's step 4,200 times.
@@ -31,16 +29,10 @@ RUNS = {
     "PCD-1, 60 epochs": {"epochs": 60},
     "CD-1": {"persistent": False},
 }
-# A probability of 0 or 1 that is wrong would cost infinitely many nats.
-SMALLEST = 1e-3
-
-DIGITS = data.binary_digits()
-OBSERVED = data.bottom_half_missing(len(DIGITS.test))
 # One pixel counts as on, and one as off, beside the data.
 PIXEL_MEANS = (DIGITS.train.sum(axis=0, dtype=np.float64) + 1) / (len(DIGITS.train) + 2)
 
 Parameters = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
-Score = Callable[[np.ndarray], np.ndarray]
 
 
 def independent_log_prob(v: np.ndarray) -> np.ndarray:
@@ -69,33 +61,11 @@ def mixture_log_prob(v: np.ndarray, n_components: int, seed: int) -> np.ndarray:
     return logsumexp(log_terms(v), axis=1)
 
 
-def imputation(guess: np.ndarray) -> tuple[float, float]:
-    """Returns the share of missing pixels guessed wrong, and their cross-entropy in nats."""
-    v, p = DIGITS.test[~OBSERVED], np.clip(guess[~OBSERVED], SMALLEST, 1 - SMALLEST)
-    return ((p > 0.5) != v).mean(), -(v * np.log(p) + (1 - v) * np.log1p(-p)).mean()
-
-
 def nearest_neighbours() -> np.ndarray:
     """Returns, for each test image, the training image with the most similar upper half."""
     test, train = DIGITS.test[:, :32], DIGITS.train[:, :32]
     differences = np.abs(test[:, np.newaxis] - train).sum(axis=2)
     return DIGITS.train[differences.argmin(axis=1)]
-
-
-def detection(score: Score, seed: int) -> dict[str, float]:
-    """Returns the area under the ROC curve for each kind of anomaly, against the test images."""
-    rng, normal = np.random.default_rng(seed), DIGITS.test
-    anomalies = {
-        "10 % flips": data.flip_pixels(normal, 0.1, rng),
-        "upside down": data.upside_down(normal),
-        "joined halves": data.join_halves(normal, DIGITS.test_labels, rng),
-        "independent pixels": data.independent_pixels(DIGITS.train, len(normal), rng),
-    }
-    truth = np.repeat([0, 1], len(normal))
-    return {
-        f"AUROC, {name}": roc_auc_score(truth, np.concatenate([score(normal), score(strange)]))
-        for name, strange in anomalies.items()
-    }
 
 
 def baselines(seed: int) -> dict[str, float]:
@@ -164,31 +134,18 @@ def bars_and_stripes(seed: int, persistent: bool) -> float:
     return float(tf.reduce_mean(rbm.rbm_log_prob(images, *parameters)))
 
 
-def main() -> None:
-    """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=10, help="number of seeds, from 0")
-    seeds = parser.parse_args().seeds
-    if seeds < 2:
-        parser.error(f"argument --seeds: at least 2, for a standard deviation. Received: {seeds}")
-    rows = []
-    for seed in range(seeds):
-        print(f"seed {seed}", file=sys.stderr)
-        row = baselines(seed)
-        for label in RUNS:
-            figures, parameters = trained(label, seed)
-            row |= figures
-            if label == "PCD-1":
-                row |= of_the_machine(parameters, seed)
-        row["PCD-1: nats, bars and stripes"] = bars_and_stripes(seed, persistent=True)
-        row["CD-1: nats, bars and stripes"] = bars_and_stripes(seed, persistent=False)
-        rows.append(row)
-    print(f"| figure ({seeds} seeds) | mean | sd | min | max |\n|---|---|---|---|---|")
-    for name in rows[0]:
-        values = np.array([row[name] for row in rows])
-        cells = values.mean(), values.std(ddof=1), values.min(), values.max()
-        print(f"| {name} | {' | '.join(f'{cell:.3f}' for cell in cells)} |")
+def row(seed: int) -> dict[str, float]:
+    """Returns all figures of one seed."""
+    figures = baselines(seed)
+    for label in RUNS:
+        likelihoods, parameters = trained(label, seed)
+        figures |= likelihoods
+        if label == "PCD-1":
+            figures |= of_the_machine(parameters, seed)
+    figures["PCD-1: nats, bars and stripes"] = bars_and_stripes(seed, persistent=True)
+    figures["CD-1: nats, bars and stripes"] = bars_and_stripes(seed, persistent=False)
+    return figures
 
 
 if __name__ == "__main__":
-    main()
+    measured(row, __doc__.partition("\n")[0])
