@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -50,7 +50,8 @@ class Use:
     """What a process and its descendants use.
 
     Attributes:
-        memory: Bytes; shared ones in equal parts.
+        memory: Bytes; above the limit with shared ones in equal parts, below it perhaps counted
+            more than once.
         unseen: The processes of which it cannot be told.
     """
 
@@ -70,11 +71,21 @@ def use(first: int, limit: int, folders: Iterable[str] = ()) -> Use:
         folders: File systems in memory that are theirs alone, as they see them.
     """
     found = processes(first)
+    # What is resident is told at once. To share it out, the kernel walks through every page,
+    # which takes longer than most cells; that is needed only where it may decide.
+    used = _added_up(found, limit, folders, _resident)
+    return used if used.memory <= limit else _added_up(found, limit, folders, _proportional)
+
+
+def _added_up(
+    found: list[int], limit: int, folders: Iterable[str], memory_of: Callable[[int], int]
+) -> Use:
+    first = found[0]
     devices, memory = _filled(found, folders)
     unseen = set()
     kept: dict[tuple[int, int], int] = {}
     for pid in found:
-        memory += _proportional(pid)
+        memory += memory_of(pid)
         try:
             for device, number, size in _open(pid):
                 if device not in devices and (device, number) not in kept:
@@ -126,11 +137,20 @@ def _socket_bytes() -> int:
         return int(file.read())
 
 
+def _resident(pid: int) -> int:
+    """What is in memory or has been swapped out, shared or not, and the tables that say where."""
+    return _told(pid, (("status", ("VmRSS:", "VmSwap:", "VmPTE:")),))
+
+
 def _proportional(pid: int) -> int:
-    """What is in memory or has been swapped out, and the tables that say where."""
+    """The same, with what is shared in equal parts."""
+    return _told(pid, (("smaps_rollup", ("Pss:", "SwapPss:")), ("status", ("VmPTE:",))))
+
+
+def _told(pid: int, sources: Iterable[tuple[str, tuple[str, ...]]]) -> int:
     total = 0
     try:
-        for name, wanted in (("smaps_rollup", ("Pss:", "SwapPss:")), ("status", ("VmPTE:",))):
+        for name, wanted in sources:
             with open(f"/proc/{pid}/{name}") as file:
                 total += sum(int(line.split()[1]) for line in file if line.startswith(wanted))
     except OSError:
