@@ -81,7 +81,7 @@ class Exercise:
     Attributes:
         name: The solution cell's `grade_id`.
         points: The automatic points, those of the test cell.
-        functions: What the solution cell defines at top level, in its order.
+        functions: What the solution cell defines at top level, in its order; a class by its name.
         source: The solution cell as the author wrote it.
         stub: The solution cell as students get it.
         earlier: The functions of the exercises before it, which a solution may call.
@@ -326,10 +326,11 @@ def _exercise(path: Path, cell: Cell, points: float, earlier: tuple[str, ...]) -
         tree = ast.parse(cell.source)
     except SyntaxError as problem:
         raise UsageError(f"{where}, line {problem.lineno}: {problem.msg}.") from problem
-    functions = tuple(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+    definitions = (ast.FunctionDef, ast.ClassDef)
+    functions = tuple(node.name for node in tree.body if isinstance(node, definitions))
     if cell.grade_id not in functions:
         raise UsageError(
-            f"{where}: an exercise defines a function of its name at top level. "
+            f"{where}: an exercise defines a function of its name at top level, or a class. "
             f"Found: {', '.join(functions) or 'none'}."
         )
     return Exercise(str(cell.grade_id), points, functions, cell.source, cell.released, earlier)

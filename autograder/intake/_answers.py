@@ -13,7 +13,7 @@ _MAGIC = re.compile(r"^([ \t]*)[%!].*$", re.MULTILINE)
 
 
 def defined(source: str) -> set[str]:
-    """Returns the functions that a cell defines at top level; none if it is no Python."""
+    """Returns the functions and classes that a cell defines at top level; none if no Python."""
     return {name for name, _ in _functions(source)}
 
 
@@ -30,5 +30,5 @@ def _functions(source: str) -> Iterator[tuple[str, str]]:
         return
     lines = source.split("\n")
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name, "\n".join(lines[node.lineno - 1 : node.end_lineno])

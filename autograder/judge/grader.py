@@ -357,10 +357,18 @@ def _judge_settings(course: Course, assignment: Assignment) -> dict[str, Any]:
 
 
 def _signatures(assignment: Assignment) -> dict[str, list[str]]:
-    """Argument names by function, from the source notebook's solution cells."""
+    """Argument names by function, from the source notebook's solution cells; of a class, its own.
+
+    A class is called with the arguments of its `__init__`, but for the first.
+    """
     signatures = {}
     for exercise in assignment.exercises:
         for node in ast.parse(exercise.source).body:
             if isinstance(node, ast.FunctionDef):
                 signatures[node.name] = [argument.arg for argument in node.args.args]
+            elif isinstance(node, ast.ClassDef):
+                signatures[node.name] = []
+                for method in node.body:
+                    if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+                        signatures[node.name] = [a.arg for a in method.args.args[1:]]
     return signatures

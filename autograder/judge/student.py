@@ -309,7 +309,7 @@ def lost_functions(cells: Mapping[str, tuple[str, str, str]]) -> dict[str, str]:
             words = f"{kind} ended {name}"
         else:
             words = f"{name} is left out; {what}"
-        for function in re.findall(r"^def (\w+)", source, re.MULTILINE):
+        for function in re.findall(r"^(?:def|class) (\w+)", source, re.MULTILINE):
             lost[function] = words
     return lost
 

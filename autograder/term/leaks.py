@@ -63,7 +63,7 @@ def secret_lines(source: Mapping[str, Any]) -> dict[str, str]:
 
 
 def function_lines(source: str, functions: Container[str], where: str) -> dict[str, str]:
-    """Returns the lines of some functions of a Python file, docstrings left out.
+    """Returns the lines of some functions and classes of a Python file, docstrings left out.
 
     Returns:
         Each line, without blanks, with a few words on where it stands: `where` and the function.
@@ -71,15 +71,25 @@ def function_lines(source: str, functions: Container[str], where: str) -> dict[s
     lines = source.split("\n")
     found: dict[str, str] = {}
     for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef) and node.name in functions:
-            for statement in node.body:
-                if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-                    continue
-                for line in lines[statement.lineno - 1 : statement.end_lineno]:
-                    squeezed = _squeezed(line)
-                    if len(squeezed) >= _SHORTEST_OF_FUNCTION:
-                        found.setdefault(squeezed, f"{node.name} in {where}")
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name not in functions:
+            continue
+        for statement in _statements(node):
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                continue
+            for line in lines[statement.lineno - 1 : statement.end_lineno]:
+                squeezed = _squeezed(line)
+                if len(squeezed) >= _SHORTEST_OF_FUNCTION:
+                    found.setdefault(squeezed, f"{node.name} in {where}")
     return found
+
+
+def _statements(node: ast.FunctionDef | ast.ClassDef) -> Iterator[ast.stmt]:
+    """The statements of a function; of a class, those of its methods and what else it holds."""
+    for statement in node.body:
+        if isinstance(node, ast.ClassDef) and isinstance(statement, ast.FunctionDef):
+            yield from statement.body
+        else:
+            yield statement
 
 
 def find_leaks(
@@ -269,14 +279,19 @@ def _looks_like_marker(candidate: str) -> bool:
 
 
 def _is_stub(source: str, function: str) -> bool:
-    """Whether a cell defines a function whose last statement is the stub."""
+    """Whether a cell defines a function whose last statement is the stub.
+
+    Or a class, each of whose methods is such a function.
+    """
     try:
         tree = ast.parse(source)
     except SyntaxError:
         return False
-    return any(
-        isinstance(node, ast.FunctionDef)
-        and node.name == function
-        and ast.dump(node.body[-1]) == ast.dump(ast.parse(STUB).body[0])
-        for node in tree.body
-    )
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == function:
+            parts = [node] if isinstance(node, ast.FunctionDef) else node.body
+            methods = [part for part in parts if isinstance(part, ast.FunctionDef)]
+            stub = ast.dump(ast.parse(STUB).body[0])
+            if methods and all(ast.dump(method.body[-1]) == stub for method in methods):
+                return True
+    return False

@@ -65,14 +65,21 @@ def test_every_exercise_says_that_it_is_not_written_yet(course, assignment):
         if grade_id not in solutions:
             continue
         tree = ast.parse("".join(cell["source"]))
-        functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-        assert tuple(functions) == solutions[grade_id]
-        for function in functions.values():
-            assert ast.get_docstring(function)
-            last = function.body[-1]
-            assert isinstance(last, ast.Raise)
-            assert last.exc.func.id == "NotImplementedError"
-            assert len(last.exc.args[0].value.split()) > 4
+        kinds = (ast.FunctionDef, ast.ClassDef)
+        definitions = [node for node in tree.body if isinstance(node, kinds)]
+        assert tuple(node.name for node in definitions) == solutions[grade_id]
+        for definition in definitions:
+            assert ast.get_docstring(definition)
+            functions = [definition]
+            if isinstance(definition, ast.ClassDef):
+                functions = [n for n in definition.body if isinstance(n, ast.FunctionDef)]
+                assert functions
+            for function in functions:
+                assert ast.get_docstring(function)
+                last = function.body[-1]
+                assert isinstance(last, ast.Raise)
+                assert last.exc.func.id == "NotImplementedError"
+                assert len(last.exc.args[0].value.split()) > 4
 
 
 def run_as_a_student(notebook, folder):

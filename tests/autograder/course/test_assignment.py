@@ -91,6 +91,22 @@ def test_a_solution_cell_without_markers_is_replaced_whole(toy_course):
     assert edited(toy_course, change).assignment("a90_toy").exercises[1].stub == STUB
 
 
+def test_a_class_counts_by_its_name_and_each_method_gets_the_stub(toy_course):
+    def change(cells):
+        cells["entropy"]["source"] = (
+            "class entropy:\n"
+            "    def __init__(self, logit):\n"
+            "        ### BEGIN SOLUTION\n        self.logit = logit\n        ### END SOLUTION\n\n"
+            "    def value(self):\n"
+            "        ### BEGIN SOLUTION\n        return 0.0\n        ### END SOLUTION\n\n\n"
+            "def unit():\n    return 1"
+        )
+
+    exercise = edited(toy_course, change).assignment("a90_toy").exercises[1]
+    assert exercise.functions == ("entropy", "unit")
+    assert exercise.stub.count(f"        {STUB}") == 2
+
+
 def test_regions_hold_their_markers():
     text = "a\n# BEGIN SOLUTION\nb\n# END SOLUTION\nc\n# BEGIN HIDDEN TESTS\nd"
     assert [kind for kind, _ in regions(text)] == [

@@ -143,12 +143,14 @@ def test_a_function_whose_cell_did_not_finish_is_missing_for_that_reason():
             "it ran too long",
         ),
         "gibbs": ("def gibbs():\n    pass\n1 / 0", "error", "ZeroDivisionError"),
+        "buffer": ("class Buffer:\n    def sample(self): pass", "error", "NameError"),
         "odd id!": ("def other(): pass", "error", "<script>"),
     }
     lost = lost_functions(cells)
     assert lost == {
         "energy": "your cell energy is left out; it ran too long",
         "gibbs": "ZeroDivisionError ended your cell gibbs",
+        "Buffer": "NameError ended your cell buffer",
         "other": "an exception ended your cell",
     }
     seeds = Seeds(b"s" * 32, "ada", "a90_toy", "test_x")

@@ -258,6 +258,31 @@ def test_further_secrets_are_looked_for(source, released):
     assert function_lines(text, {"g"}, "reference/toy.py") == {}
 
 
+def test_the_methods_of_a_class_are_secrets_without_their_docstrings():
+    text = (
+        "class F:\n    '''A docstring of more than thirty-two characters is no secret.'''\n"
+        "    table = {0: 'a value of the class that is not short'}\n\n"
+        "    def value_of_many_arguments(self, first, second, third):\n"
+        "        '''A docstring of more than thirty-two characters is no secret.'''\n"
+        "        return (first - 1.0) ** 2 / (second + 1.0) ** 3 + third\n"
+    )
+    assert set(function_lines(text, {"F"}, "reference/toy.py")) == {
+        "table={0:'avalueoftheclassthatisnotshort'}",
+        "return(first-1.0)**2/(second+1.0)**3+third",
+    }
+
+
+@pytest.mark.parametrize(
+    ("methods", "breaches"),
+    [((STUB, STUB), 0), ((STUB, "return 1"), 1), (("return 1", STUB), 1), ((), 1)],
+)
+def test_a_class_has_the_stub_in_each_method(released, assignment, checks, methods, breaches):
+    bodies = "".join(f"    def f{n}(self):\n        {body}\n" for n, body in enumerate(methods))
+    cell(released, "entropy")["source"] = f"class entropy:\n    size = 1\n{bodies}"
+    found = find_breaches(assignment, checks, released)
+    assert sum("does not end in the stub" in words for words in found) == breaches
+
+
 def no_stub(notebook):
     cell(notebook, "sigmoid")["source"] = cell(notebook, "sigmoid")["source"].replace(
         STUB, "return 0.5", 1
