@@ -30,7 +30,7 @@ from tests.reference.measure_applications import (
 )
 
 # Epochs, learning rate, and how often each half is completed.
-SETTINGS = {"MADE": (60, 3e-3, 20), "PixelCNN": (30, 5e-3, 10), "transformer": (20, 1e-2, 10)}
+SETTINGS = {"MADE": (60, 3e-3, 20), "PixelCNN": (30, 5e-3, 5), "transformer": (20, 1e-2, 2)}
 
 Logits = Callable[[tf.Tensor], tf.Tensor]
 
