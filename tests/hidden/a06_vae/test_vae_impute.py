@@ -125,7 +125,7 @@ def test_impute_shown_draws_states(student):
     seen = imputed(
         student, SHOWN_X, SHOWN_OBSERVED, shown_networks(), 2, 0.0, tensorflow_rng.seeded(1)
     )
-    expect(seen).among((0, 1))
+    expect(seen).array("B D", np.float32, B=3, D=4).among((0, 1))
 
 
 @exercise(
