@@ -39,6 +39,7 @@ __all__ = [
     "conditional_d_input",
     "conditional_input",
     "d_loss",
+    "descend",
     "ema_update",
     "feature_matching_loss",
     "g_loss_nonsaturating",
@@ -48,6 +49,7 @@ __all__ = [
     "jsd_from_optimal",
     "network",
     "optimal_discriminator",
+    "slopes_between",
     "spectral_norm",
     "train_gan",
     "train_step",
@@ -168,11 +170,10 @@ def wgan_losses(f_real: Array, f_fake: Array) -> tuple[tf.Tensor, tf.Tensor]:
     return fake - tf.reduce_mean(f_real), -fake
 
 
-def gradient_penalty(critic: Function, x_real: Array, x_fake: Array, alpha: Array) -> tf.Tensor:
-    r"""Returns how far the critic's slope is from 1 between real and generated data.
+def slopes_between(critic: Function, x_real: Array, x_fake: Array, alpha: Array) -> tf.Tensor:
+    r"""Returns the length of the critic's slope at a place between each real and generated row.
 
-    .. math:: \frac1B \sum_b \bigl(\|\nabla f(\hat x_b)\|_2 - 1\bigr)^2, \quad
-        \hat x_b = \alpha_b x_b + (1 - \alpha_b) x'_b
+    .. math:: \|\nabla f(\hat x_b)\|_2, \quad \hat x_b = \alpha_b x_b + (1 - \alpha_b) x'_b
 
     Args:
         critic: Maps (batch, …) to (batch,) or (batch, 1).
@@ -181,11 +182,8 @@ def gradient_penalty(critic: Function, x_real: Array, x_fake: Array, alpha: Arra
         alpha: One number per row, in [0, 1]; the same for all its entries. Shape (batch,), float.
 
     Returns:
-        Penalty, differentiable by the variables of the critic also where it is constant.
-        Shape ().
-
-    References:
-        [G17, section 4].
+        Lengths, differentiable by the variables of the critic also where it is constant.
+        Shape (batch,).
     """
     x_real = tf.convert_to_tensor(x_real)
     per_row = tf.reshape(alpha, (-1, *[1] * (x_real.shape.rank - 1)))
@@ -194,10 +192,41 @@ def gradient_penalty(critic: Function, x_real: Array, x_fake: Array, alpha: Arra
         tape.watch(between)
         f = critic(between)
     slope = tape.gradient(f, between, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    squared = tf.reduce_sum(slope**2, axis=tuple(range(1, slope.shape.rank)))
     # The derivative of a root is infinite at 0, and infinity times 0 is not a number.
-    norm = tf.sqrt(squared + 1e-12)
-    return tf.reduce_mean((norm - 1.0) ** 2)
+    return tf.sqrt(tf.reduce_sum(slope**2, axis=tuple(range(1, slope.shape.rank))) + 1e-12)
+
+
+def gradient_penalty(critic: Function, x_real: Array, x_fake: Array, alpha: Array) -> tf.Tensor:
+    r"""Returns how far the critic's slope is from 1 between real and generated data.
+
+    .. math:: \frac1B \sum_b \bigl(\|\nabla f(\hat x_b)\|_2 - 1\bigr)^2
+
+    Args:
+        critic: As for `slopes_between`; so are the others.
+        x_real: Real data. Shape (batch, …), float.
+        x_fake: Generated data, of the same shape.
+        alpha: One number per row. Shape (batch,), float.
+
+    Returns:
+        Penalty. Shape ().
+
+    References:
+        [G17, section 4].
+    """
+    return tf.reduce_mean((slopes_between(critic, x_real, x_fake, alpha) - 1.0) ** 2)
+
+
+def descend(
+    loss: Callable[[], tf.Tensor],
+    model: tf.keras.Model,
+    optimizer: tf.keras.optimizers.Optimizer,
+) -> tf.Tensor:
+    """Makes a step of gradient descent on a model's variables, and returns the loss before it."""
+    variables = model.trainable_variables
+    with tf.GradientTape() as tape:
+        value = loss()
+    optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
+    return value
 
 
 def train_step(
@@ -228,17 +257,15 @@ def train_step(
         [G14, algorithm 1].
     """
     fake = generator(z_discriminator)
-    with tf.GradientTape() as tape:
-        loss_d = d_loss(discriminator(x_real), discriminator(fake))
-    variables = discriminator.trainable_variables
-    discriminator_optimizer.apply_gradients(
-        zip(tape.gradient(loss_d, variables), variables, strict=True)
+    loss_d = descend(
+        lambda: d_loss(discriminator(x_real), discriminator(fake)),
+        discriminator,
+        discriminator_optimizer,
     )
-    variables = generator.trainable_variables
-    with tf.GradientTape() as tape:
-        loss_g = g_loss_nonsaturating(discriminator(generator(z_generator)))
-    generator_optimizer.apply_gradients(
-        zip(tape.gradient(loss_g, variables), variables, strict=True)
+    loss_g = descend(
+        lambda: g_loss_nonsaturating(discriminator(generator(z_generator))),
+        generator,
+        generator_optimizer,
     )
     return {"d_loss": loss_d, "g_loss": loss_g}
 
@@ -487,26 +514,22 @@ def train_wgan(
     generator_optimizer = _optimizer(learning_rate, 0.5, generator)
     critic_optimizer = _optimizer(learning_rate, 0.5, critic)
 
+    def critic_loss() -> tf.Tensor:
+        rows = rng.uniform((batch_size,), maxval=x.shape[0], dtype=tf.int32)
+        real, fake = tf.gather(x, rows), generator(rng.normal((batch_size, latent)))
+        loss, _ = wgan_losses(critic(real), critic(fake))
+        alpha = rng.uniform((batch_size,))
+        return loss + penalty_weight * gradient_penalty(critic, real, fake, alpha)
+
+    def generator_loss() -> tf.Tensor:
+        fake = critic(generator(rng.normal((batch_size, latent))))
+        return wgan_losses(fake, fake)[1]
+
     @tf.function
     def run() -> None:
         for _ in tf.range(steps):
             for _ in tf.range(critic_steps):
-                rows = rng.uniform((batch_size,), maxval=x.shape[0], dtype=tf.int32)
-                real, fake = tf.gather(x, rows), generator(rng.normal((batch_size, latent)))
-                alpha = rng.uniform((batch_size,))
-                with tf.GradientTape() as tape:
-                    loss, _ = wgan_losses(critic(real), critic(fake))
-                    loss += penalty_weight * gradient_penalty(critic, real, fake, alpha)
-                gradients = tape.gradient(loss, critic.trainable_variables)
-                critic_optimizer.apply_gradients(
-                    zip(gradients, critic.trainable_variables, strict=True)
-                )
-            with tf.GradientTape() as tape:
-                fake = critic(generator(rng.normal((batch_size, latent))))
-                _, loss = wgan_losses(fake, fake)
-            gradients = tape.gradient(loss, generator.trainable_variables)
-            generator_optimizer.apply_gradients(
-                zip(gradients, generator.trainable_variables, strict=True)
-            )
+                descend(critic_loss, critic, critic_optimizer)
+            descend(generator_loss, generator, generator_optimizer)
 
     run()

@@ -1,10 +1,13 @@
 """What a check speaks to: calls travel, results come back, failures become sentences."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from autograder.checks import Seeds, numpy_rng, probe
 from autograder.errors import CheckFailed, RunEnded
+from autograder.judge.grader import _signatures
 from autograder.judge.student import LocalTransport, Student, lost_functions
 from autograder.sandbox.wire import Message
 
@@ -133,6 +136,17 @@ def test_an_exceptions_text_is_for_the_tutor_only():
 def test_a_missing_function_is_named():
     with pytest.raises(CheckFailed, match="no function energy"):
         student_of().energy()
+
+
+def test_a_class_is_called_with_the_arguments_of_its_init():
+    source = (
+        "def energy(v, W): pass\n"
+        "class Buffer:\n    def __init__(self, size, rng): pass\n    def sample(self, n): pass\n"
+        "class Plain:\n    size = 1\n"
+    )
+    assignment = SimpleNamespace(exercises=[SimpleNamespace(source=source)])
+    due = {"energy": ["v", "W"], "Buffer": ["size", "rng"], "Plain": []}
+    assert _signatures(assignment) == due
 
 
 def test_a_function_whose_cell_did_not_finish_is_missing_for_that_reason():

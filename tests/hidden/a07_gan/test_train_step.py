@@ -229,12 +229,13 @@ def step_in_float32(generator, discriminator, g_optimizer, d_optimizer, x_real, 
     "train_step", kind="concept", hint="Real rows go first into d_loss, generated ones second."
 )
 def step_labels_exchanged(generator, discriminator, g_optimizer, d_optimizer, x_real, z_d, z_g):
-    g_loss = gan.g_loss_nonsaturating(discriminator(generator(z_g)))
-    with tf.GradientTape() as tape:
-        loss = gan.d_loss(discriminator(generator(z_d)), discriminator(x_real))
-    variables = discriminator.trainable_variables
-    d_optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-    return {"d_loss": loss, "g_loss": g_loss}
+    g = gan.g_loss_nonsaturating(discriminator(generator(z_g)))
+    d = gan.descend(
+        lambda: gan.d_loss(discriminator(generator(z_d)), discriminator(x_real)),
+        discriminator,
+        d_optimizer,
+    )
+    return {"d_loss": d, "g_loss": g}
 
 
 @mistake(
@@ -243,12 +244,14 @@ def step_labels_exchanged(generator, discriminator, g_optimizer, d_optimizer, x_
     hint="The generator's step uses the non-saturating loss.",
 )
 def step_saturating(generator, discriminator, g_optimizer, d_optimizer, x_real, z_d, z_g):
-    with tf.GradientTape(persistent=True) as tape:
-        d = gan.d_loss(discriminator(x_real), discriminator(generator(z_d)))
-        g = gan.g_loss_saturating(discriminator(generator(z_g)))
-    for loss, net, optimizer in ((d, discriminator, d_optimizer), (g, generator, g_optimizer)):
-        variables = net.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+    d = gan.descend(
+        lambda: gan.d_loss(discriminator(x_real), discriminator(generator(z_d))),
+        discriminator,
+        d_optimizer,
+    )
+    g = gan.descend(
+        lambda: gan.g_loss_saturating(discriminator(generator(z_g))), generator, g_optimizer
+    )
     return {"d_loss": d, "g_loss": g}
 
 
@@ -259,10 +262,11 @@ def step_saturating(generator, discriminator, g_optimizer, d_optimizer, x_real, 
 )
 def g_detached(generator, discriminator, g_optimizer, d_optimizer, x_real, z_d, z_g):
     g = gan.g_loss_nonsaturating(discriminator(tf.stop_gradient(generator(z_g))))
-    with tf.GradientTape() as tape:
-        d = gan.d_loss(discriminator(x_real), discriminator(generator(z_d)))
-    variables = discriminator.trainable_variables
-    d_optimizer.apply_gradients(zip(tape.gradient(d, variables), variables, strict=True))
+    d = gan.descend(
+        lambda: gan.d_loss(discriminator(x_real), discriminator(generator(z_d))),
+        discriminator,
+        d_optimizer,
+    )
     return {"d_loss": d, "g_loss": g}
 
 
@@ -272,14 +276,17 @@ def g_detached(generator, discriminator, g_optimizer, d_optimizer, x_real, z_d, 
     hint="The discriminator's step moves the discriminator only.",
 )
 def d_not_detached(generator, discriminator, g_optimizer, d_optimizer, x_real, z_d, z_g):
-    variables = discriminator.trainable_variables + generator.trainable_variables
-    with tf.GradientTape() as tape:
-        d = gan.d_loss(discriminator(x_real), discriminator(generator(z_d)))
-    d_optimizer.apply_gradients(zip(tape.gradient(d, variables), variables, strict=True))
-    variables = generator.trainable_variables
-    with tf.GradientTape() as tape:
-        g = gan.g_loss_nonsaturating(discriminator(generator(z_g)))
-    g_optimizer.apply_gradients(zip(tape.gradient(g, variables), variables, strict=True))
+    class Both:
+        trainable_variables = discriminator.trainable_variables + generator.trainable_variables
+
+    d = gan.descend(
+        lambda: gan.d_loss(discriminator(x_real), discriminator(generator(z_d))),
+        Both,
+        d_optimizer,
+    )
+    g = gan.descend(
+        lambda: gan.g_loss_nonsaturating(discriminator(generator(z_g))), generator, g_optimizer
+    )
     return {"d_loss": d, "g_loss": g}
 
 
@@ -291,55 +298,59 @@ def d_not_detached(generator, discriminator, g_optimizer, d_optimizer, x_real, z
 def step_generator_moves_both(
     generator, discriminator, g_optimizer, d_optimizer, x_real, z_d, z_g
 ):
-    variables = discriminator.trainable_variables
-    with tf.GradientTape() as tape:
-        d = gan.d_loss(discriminator(x_real), discriminator(generator(z_d)))
-    d_optimizer.apply_gradients(zip(tape.gradient(d, variables), variables, strict=True))
-    variables = discriminator.trainable_variables + generator.trainable_variables
-    with tf.GradientTape() as tape:
-        g = gan.g_loss_nonsaturating(discriminator(generator(z_g)))
-    g_optimizer.apply_gradients(zip(tape.gradient(g, variables), variables, strict=True))
+    class Both:
+        trainable_variables = discriminator.trainable_variables + generator.trainable_variables
+
+    d = gan.descend(
+        lambda: gan.d_loss(discriminator(x_real), discriminator(generator(z_d))),
+        discriminator,
+        d_optimizer,
+    )
+    g = gan.descend(
+        lambda: gan.g_loss_nonsaturating(discriminator(generator(z_g))), Both, g_optimizer
+    )
     return {"d_loss": d, "g_loss": g}
 
 
 @mistake("train_step", kind="concept", hint="Both steps go downhill.")
 def step_uphill(generator, discriminator, g_optimizer, d_optimizer, x_real, z_d, z_g):
-    with tf.GradientTape(persistent=True) as tape:
-        d = gan.d_loss(discriminator(x_real), discriminator(generator(z_d)))
-        g = gan.g_loss_nonsaturating(discriminator(generator(z_g)))
-    for loss, net, optimizer in ((d, discriminator, d_optimizer), (g, generator, g_optimizer)):
-        variables = net.trainable_variables
-        uphill = [-gradient for gradient in tape.gradient(loss, variables)]
-        optimizer.apply_gradients(zip(uphill, variables, strict=True))
+    d = -gan.descend(
+        lambda: -gan.d_loss(discriminator(x_real), discriminator(generator(z_d))),
+        discriminator,
+        d_optimizer,
+    )
+    g = -gan.descend(
+        lambda: -gan.g_loss_nonsaturating(discriminator(generator(z_g))), generator, g_optimizer
+    )
     return {"d_loss": d, "g_loss": g}
 
 
 @mistake("train_step", kind="lazy", hint="The generator makes a step, too.")
 def step_discriminator_only(generator, discriminator, g_optimizer, d_optimizer, x_real, z_d, z_g):
-    variables = discriminator.trainable_variables
-    with tf.GradientTape() as tape:
-        d = gan.d_loss(discriminator(x_real), discriminator(generator(z_d)))
-    d_optimizer.apply_gradients(zip(tape.gradient(d, variables), variables, strict=True))
-    return {"d_loss": d, "g_loss": gan.g_loss_nonsaturating(discriminator(generator(z_g)))}
+    d = gan.descend(
+        lambda: gan.d_loss(discriminator(x_real), discriminator(generator(z_d))),
+        discriminator,
+        d_optimizer,
+    )
+    g = gan.g_loss_nonsaturating(discriminator(generator(z_g)))
+    return {"d_loss": d, "g_loss": g}
 
 
 @mistake("train_step", kind="lazy", hint="The discriminator makes a step, too.")
 def step_generator_only(generator, discriminator, g_optimizer, d_optimizer, x_real, z_d, z_g):
-    variables = generator.trainable_variables
     d = gan.d_loss(discriminator(x_real), discriminator(generator(z_d)))
-    with tf.GradientTape() as tape:
-        g = gan.g_loss_nonsaturating(discriminator(generator(z_g)))
-    g_optimizer.apply_gradients(zip(tape.gradient(g, variables), variables, strict=True))
+    g = gan.descend(
+        lambda: gan.g_loss_nonsaturating(discriminator(generator(z_g))), generator, g_optimizer
+    )
     return {"d_loss": d, "g_loss": g}
 
 
 @mistake("train_step", kind="concept", hint="The discriminator learns from generated rows, too.")
 def step_without_fakes(generator, discriminator, g_optimizer, d_optimizer, x_real, z_d, z_g):
-    variables = discriminator.trainable_variables
     d = gan.d_loss(discriminator(x_real), discriminator(generator(z_d)))
-    with tf.GradientTape() as tape:
-        half = tf.reduce_mean(tf.nn.softplus(-discriminator(x_real)))
-    d_optimizer.apply_gradients(zip(tape.gradient(half, variables), variables, strict=True))
+    gan.descend(
+        lambda: tf.reduce_mean(tf.nn.softplus(-discriminator(x_real))), discriminator, d_optimizer
+    )
     return {"d_loss": d, "g_loss": gan.g_loss_nonsaturating(discriminator(generator(z_g)))}
 
 
@@ -349,12 +360,17 @@ def step_without_fakes(generator, discriminator, g_optimizer, d_optimizer, x_rea
     hint="The generator has a loss of its own; it does not descend that of the discriminator.",
 )
 def step_generator_by_d_loss(generator, discriminator, g_optimizer, d_optimizer, x_real, z_d, z_g):
-    with tf.GradientTape(persistent=True) as tape:
-        d = gan.d_loss(discriminator(x_real), discriminator(generator(z_d)))
-        g = gan.g_loss_nonsaturating(discriminator(generator(z_g)))
-    for net, optimizer in ((discriminator, d_optimizer), (generator, g_optimizer)):
-        variables = net.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(d, variables), variables, strict=True))
+    g = gan.g_loss_nonsaturating(discriminator(generator(z_g)))
+    d = gan.descend(
+        lambda: gan.d_loss(discriminator(x_real), discriminator(generator(z_d))),
+        discriminator,
+        d_optimizer,
+    )
+    gan.descend(
+        lambda: gan.d_loss(discriminator(x_real), discriminator(generator(z_d))),
+        generator,
+        g_optimizer,
+    )
     return {"d_loss": d, "g_loss": g}
 
 
