@@ -222,13 +222,14 @@ CASES = (
         "B11",
         "magics and programs",
         "!cat /etc/shadow /root/.ssh/id_rsa gradebook.db 2>/dev/null\n"
-        "found = !find / -name gradebook.db -o -name id_rsa 2>/dev/null | grep -v site-packages\n"
+        "found = !timeout 1 find / -name gradebook.db -o -name id_rsa 2>/dev/null"
+        " | grep -v site-packages\n"
         "obtained += list(found)\n"
         "%env LGM_SCORE=100\n"
         "get_ipython().run_cell_magic('bash', '', 'echo hello > score; id -u > uid')\n"
-        "out = !timeout 3 pip install --quiet six 2>&1\n"
-        "if not any('rror' in line or 'o module' in line or 'not found' in line for line in out):"
-        " obtained.append(out)\n"
+        "!timeout 1 pip install --quiet --target fetched six\n"
+        "kept = !ls -d fetched/six* 2>/dev/null\n"
+        "obtained += list(kept)\n"
         "get_ipython().run_line_magic('load_ext', 'autoreload')",
         seconds=20,
     ),
