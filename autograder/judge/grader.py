@@ -76,6 +76,15 @@ class Judging(Protocol):
     ) -> list[Verdict]:
         """See `JudgeSlot.repeat`."""
 
+    def vary(
+        self,
+        cells: Sequence[Mapping[str, str]],
+        variants: Sequence[Sequence[Mapping[str, str]]],
+        seed_name: str,
+        only: Iterable[str] | None = None,
+    ) -> list[Verdict]:
+        """See `JudgeSlot.vary`."""
+
 
 class Grader(AbstractContextManager["Grader"]):
     """Starts the template, the only process that imports TensorFlow, and gives out slots."""
@@ -196,6 +205,16 @@ class _Taking:
         with self._next() as slot:
             return slot.repeat(cells, seed_names, only, seconds)
 
+    def vary(
+        self,
+        cells: Sequence[Mapping[str, str]],
+        variants: Sequence[Sequence[Mapping[str, str]]],
+        seed_name: str,
+        only: Iterable[str] | None = None,
+    ) -> list[Verdict]:
+        with self._next() as slot:
+            return slot.vary(cells, variants, seed_name, only)
+
     @contextmanager
     def _next(self) -> "Iterator[JudgeSlot]":
         slot = self._idle.get()
@@ -251,8 +270,7 @@ class JudgeSlot(AbstractContextManager["JudgeSlot"]):
 
         A failure of ours is tried once more with fresh processes; then it is undecided.
         """
-        (verdict,) = self._judge(cells, [seed_name], only, repeats=False, seconds=None)
-        return verdict
+        return self._judge(cells, [seed_name], only)[0]
 
     def repeat(
         self,
@@ -268,16 +286,33 @@ class JudgeSlot(AbstractContextManager["JudgeSlot"]):
         """
         return self._judge(cells, seed_names, only, repeats=True, seconds=seconds)
 
+    def vary(
+        self,
+        cells: Sequence[Mapping[str, str]],
+        variants: Sequence[Sequence[Mapping[str, str]]],
+        seed_name: str,
+        only: Iterable[str] | None = None,
+    ) -> list[Verdict]:
+        """Runs code cells once, and after them the cells of one variant after the other.
+
+        For proofs, of the course's own code: a variant begins with the names as they were after
+        `cells`, in a process that others have used before. There is no follow-through. Otherwise
+        as `grade`, for each variant.
+        """
+        return self._judge(cells, [seed_name], only, variants=[_plain(v) for v in variants])
+
     def _judge(
         self,
         cells: Sequence[Mapping[str, str]],
         seed_names: Sequence[str],
         only: Iterable[str] | None,
-        repeats: bool,
-        seconds: float | None,
+        repeats: bool = False,
+        seconds: float | None = None,
+        variants: Sequence[Sequence[Mapping[str, str]]] | None = None,
     ) -> list[Verdict]:
         job = {
-            "cells": [{"id": cell["id"], "source": cell["source"]} for cell in cells],
+            "cells": _plain(cells),
+            "variants": variants,
             "seed_names": list(seed_names),
             "only": None if only is None else list(only),
             "repeats": repeats,
@@ -290,8 +325,21 @@ class JudgeSlot(AbstractContextManager["JudgeSlot"]):
                 document = {"undecided": str(problem), "seconds": 0.0}
             if document["undecided"] is None:
                 break
-        rounds = document.get("rounds", [[]] * len(seed_names))
-        return [_verdict(document, exercises, self._conditions) for exercises in rounds]
+        whole = {key: document[key] for key in ("undecided", "seconds")}
+        missing: dict[str, Any] = {"rounds": [[]] * len(seed_names)}
+        if variants is None:
+            found = [missing | document]
+        else:
+            found = document.get("variants", [missing] * len(variants))
+        return [
+            _verdict(whole | one, exercises, self._conditions)
+            for one in found
+            for exercises in one["rounds"]
+        ]
+
+
+def _plain(cells: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    return [{"id": cell["id"], "source": cell["source"]} for cell in cells]
 
 
 def _verdict(

@@ -19,7 +19,7 @@ from autograder.judge.catalogue import Entry
 from autograder.judge.diagnosis import Diagnosis, recognised
 from autograder.judge.follow_through import followed_through
 from autograder.judge.reference import Reference
-from autograder.judge.run import Budget, Cell, Link, Run
+from autograder.judge.run import Budget, Cell, CellRun, Link, Run
 from autograder.judge.session import Checks, Finding, collected
 from autograder.judge.student import Student, Transport, lost_functions
 
@@ -58,31 +58,72 @@ class _Judge:
         self.diagnosis = Diagnosis(checks, self.reference, self._student)
 
     def grade(self, job: Mapping[str, Any]) -> dict[str, Any]:
-        """Runs a submission's cells once, and the checks once for each name of seeds."""
+        """Runs a submission's cells and the checks, or those of its variants one after another."""
         start = time.monotonic()
-        cells = [Cell(cell["id"], cell["source"]) for cell in job["cells"]]
+        try:
+            if job["variants"] is None:
+                document = self._submission(job)
+            else:
+                document = {"variants": self._variants(job)}
+        except SandboxFailure as problem:
+            document = {"undecided": str(problem)}
+        return {"undecided": None, **document, "seconds": time.monotonic() - start}
+
+    def _submission(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Runs the cells once, and the checks once for each name of seeds."""
+        cells = _cells(job["cells"])
         run = self._run(cells, rounds=len(job["seed_names"]))
         try:
             run.start()
             rounds = list(self._rounds(run, job))
-            run.close()
-            matches: dict[str, list[Entry]] = {}
-            if not (job["repeats"] or self.settings["only_visible"]):
-                (seeds,), (findings,) = job["seed_names"], rounds
-                findings = self._followed_through(findings, cells, seeds)
-                findings, matches = self._diagnosed(findings, seeds)
-                rounds = [findings]
-        except SandboxFailure as problem:
-            return {"undecided": str(problem), "seconds": time.monotonic() - start}
         finally:
             run.close()
+        matches: dict[str, list[Entry]] = {}
+        if not (job["repeats"] or self.settings["only_visible"]):
+            (seeds,), (findings,) = job["seed_names"], rounds
+            findings = self._followed_through(findings, cells, seeds)
+            diagnosing = self._diagnosing()
+            try:
+                findings, matches = self._diagnosed(findings, seeds, diagnosing)
+            finally:
+                diagnosing.close()
+            rounds = [findings]
+        return self._document(run, run.cells, rounds, matches)
+
+    def _variants(self, job: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Runs the cells once, and after them each variant's with the checks."""
+        (seeds,) = job["seed_names"]
+        run = self._run(_cells(job["cells"]), rounds=len(job["variants"]))
+        seen = []
+        try:
+            for variant in job["variants"]:
+                run.vary(_cells(variant))
+                findings = self._checked(run, seeds, job["only"])
+                seen.append((dict(run.cells), findings))
+        finally:
+            run.close()
+        diagnosing = self._diagnosing(rounds=len(seen))
+        try:
+            documents = []
+            for ran, findings in seen:
+                named, matches = self._diagnosed(findings, seeds, diagnosing)
+                documents.append(self._document(run, ran, [named], matches))
+        finally:
+            diagnosing.close()
+        return documents
+
+    def _document(
+        self,
+        run: Run,
+        cells: Mapping[str, CellRun],
+        rounds: Sequence[Mapping[str, Finding]],
+        matches: Mapping[str, Sequence[Entry]],
+    ) -> dict[str, Any]:
         return {
-            "undecided": None,
-            "seconds": time.monotonic() - start,
             "rounds": [self._exercises(findings) for findings in rounds],
             "cells": {
                 name: {"outcome": cell.outcome, "outputs": cell.outputs}
-                for name, cell in run.cells.items()
+                for name, cell in cells.items()
             },
             "timed_out": "TIMEOUT" in run.ends,
             "noticed": sorted(run.noticed),
@@ -137,16 +178,17 @@ class _Judge:
         finally:
             run.close()
 
-    def _diagnosed(
-        self, findings: Mapping[str, Finding], seeds: str
-    ) -> tuple[dict[str, Finding], dict[str, list[Entry]]]:
+    def _diagnosing(self, rounds: int = 1) -> Run:
+        """Returns a run of the reference, not yet started, for mistakes to take its place."""
         reference = self.reference
         sources = (reference.package, *reference.given, *(a.cell for a in reference.answers))
-        run = self._run([Cell(f"answer-{n}", source) for n, source in enumerate(sources)])
-        try:
-            matches = self.diagnosis.matches(findings, seeds, run)
-        finally:
-            run.close()
+        cells = [Cell(f"answer-{n}", source) for n, source in enumerate(sources)]
+        return self._run(cells, rounds)
+
+    def _diagnosed(
+        self, findings: Mapping[str, Finding], seeds: str, run: Run
+    ) -> tuple[dict[str, Finding], dict[str, list[Entry]]]:
+        matches = self.diagnosis.matches(findings, seeds, run)
         found = dict(findings)
         for check, several in matches.items():
             mistake = recognised(several)
@@ -164,6 +206,10 @@ class _Judge:
             for name, ids in self.checks.by_exercise.items()
             if any(id in findings for id in ids)
         ]
+
+
+def _cells(job: Sequence[Mapping[str, str]]) -> list[Cell]:
+    return [Cell(cell["id"], cell["source"]) for cell in job]
 
 
 def _named(finding: Finding, assignment: str, mistake: Entry) -> Finding:

@@ -1,5 +1,6 @@
 """One submission's run: its cells, executed in a process of their own, kept ready for probes."""
 
+import contextlib
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,13 @@ RESTARTS = 5
 _EXCHANGES = 10_000
 _BYTES = 2 * 2**30
 _FORBIDDEN_CALL = "SIGSYS"
+
+_NOTE_NAMES = "_lgm_names = dict(globals())"
+_NAMES_AS_NOTED = """
+for _lgm_name in set(globals()) - set(_lgm_names) - {"_lgm_names"}:
+    del globals()[_lgm_name]
+globals().update(_lgm_names)
+"""
 
 _SENTENCES = {
     "TIMEOUT": "it ran longer than {seconds:g} seconds and was stopped",
@@ -58,7 +66,8 @@ class Budget:
     """Wall-clock seconds for a cell, a probe and the whole submission.
 
     Attributes:
-        rounds: How often the checks run; what may be asked and answered grows with it.
+        rounds: How often the checks run; what may be asked and answered, and the time of the
+            whole, grow with it.
     """
 
     cell: float
@@ -97,10 +106,12 @@ class Run:
         self._link = link
         self._cells = list(cells)
         self._budget = budget
-        self._end_of_time = time.monotonic() + budget.submission
+        self._end_of_time = time.monotonic() + budget.submission * budget.rounds
+        self._first = len(self._cells)
         self._left_out: set[str] = set()
         self._given_up = False
         self._socket: socket.socket | None = None
+        self._as_started: socket.socket | None = None
         self._sequence = 0
         self._received = 0
         self.cells: dict[str, CellRun] = {}
@@ -118,6 +129,31 @@ class Run:
             if all(self._run_cell(cell) for cell in self._cells if cell.id not in self._left_out):
                 return
         self._given_up = True
+
+    def vary(self, cells: Sequence[Cell]) -> None:
+        """Runs other cells after those of the start, in the place of those that varied before.
+
+        What these have bound, replaced or deleted among the names of the notebook is as it was
+        after the start. For code of ours only: what else they have changed stays.
+
+        Raises:
+            SandboxFailure: If a process of ours died.
+        """
+        for cell in self._cells[self._first :]:
+            self.cells.pop(cell.id, None)
+        del self._cells[self._first :]
+        with contextlib.suppress(RunEnded):
+            if self._socket is None or self._socket is not self._as_started:
+                # None, or one where others have varied before the names were noted.
+                self._stop()
+                self.start()
+                self.execute(_NOTE_NAMES)
+                self._as_started = self._socket
+            else:
+                self.execute(_NAMES_AS_NOTED)
+        self._cells += cells
+        if self._socket is None or not all(self._run_cell(cell) for cell in cells):
+            self.start()
 
     def execute(self, source: str) -> bool:
         """Runs code of ours after the cells; returns whether it ran to its end.

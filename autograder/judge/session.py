@@ -365,6 +365,10 @@ def collected(
     failure: list[BaseException] = []
 
     class Loop:
+        def pytest_configure(self, config: pytest.Config) -> None:
+            # To find the sources of each failed check again is most of what a failure costs.
+            config.option.tbstyle = "native"
+
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtestloop(self, session: pytest.Session) -> bool:
             if not (session.testsfailed or checks._problems):

@@ -2,6 +2,8 @@
 
 Each goes through the same sandbox, wire and judge as a student's notebook. So does the reference
 with one exercise broken after the other: all points of the others must come by follow-through.
+Alternatives and mistakes of an exercise run one after another in the process of one submission,
+each with the names as the reference left them: to start one for each took most of the time.
 """
 
 from collections import Counter
@@ -17,7 +19,7 @@ from autograder.course.reference_source import solution_code, standalone
 from autograder.errors import SandboxFailure
 from autograder.judge.catalogue import Claim, Entry, claims, entries
 from autograder.judge.diagnosis import recognised
-from autograder.judge.grader import Grader, Verdict
+from autograder.judge.grader import Grader, Judging, Verdict
 from autograder.results import CheckResult
 from autograder.verify.record import CheckRow, Proved, held_to
 
@@ -252,9 +254,11 @@ def verify(
         GraderError: If the sandbox cannot be had or died.
     """
     catalogue = entries(course, assignment)
-    tasks = _tasks(course, assignment, catalogue)
+    solutions = {e.name: solution_code(course, e) for e in assignment.exercises}
+    tasks = _tasks(course, assignment, catalogue, solutions)
+    given = cells_of(assignment, solutions)
     with Grader(course, assignment, own_code=True) as grader:
-        verdicts = _run_all(grader, tasks, jobs, progress)
+        verdicts = _run_all(grader, tasks, given, jobs, progress)
         mode = grader.mode
     claimed = claims(course, assignment)
     proofs = tuple(
@@ -288,8 +292,12 @@ def _proved(
     return found
 
 
-def _tasks(course: Course, assignment: Assignment, catalogue: Sequence[Entry]) -> list[_Task]:
-    solutions = {e.name: solution_code(course, e) for e in assignment.exercises}
+def _tasks(
+    course: Course,
+    assignment: Assignment,
+    catalogue: Sequence[Entry],
+    solutions: Mapping[str, str],
+) -> list[_Task]:
     stub = {exercise.name: exercise.stub for exercise in assignment.exercises}
     first, *others = SEEDS
     everything = [exercise.name for exercise in assignment.exercises]
@@ -308,9 +316,10 @@ def _tasks(course: Course, assignment: Assignment, catalogue: Sequence[Entry]) -
             # Nothing is demanded of it; calibration measures how often it fails.
             continue
         code = f"{solutions[entry.exercise]}\n\n\n{standalone(course, entry.source)}"
-        answers = {**solutions, entry.exercise: code}
+        tests = [c for c in assignment.cells if c.grade_id == f"test_{entry.exercise}"]
+        sources = {f"entry-{entry.name}": code, **{c.id: c.source for c in tests}}
+        cells = tuple({"id": id, "source": source} for id, source in sources.items())
         seed = SEEDS[number % len(SEEDS)]
-        cells = cells_of(assignment, answers, tests=[entry.exercise])
         tasks.append(_Task(entry.kind, entry.name, cells, seed, (entry.exercise,), entry))
     return tasks
 
@@ -344,26 +353,42 @@ def cells_of(
 
 
 def _run_all(
-    grader: Grader, tasks: Sequence[_Task], jobs: int, progress: Callable[[int, int, str], None]
+    grader: Grader,
+    tasks: Sequence[_Task],
+    given: Sequence[Mapping[str, str]],
+    jobs: int,
+    progress: Callable[[int, int, str], None],
 ) -> list[Verdict]:
-    # Those with the same checks and seeds after each other: the judge keeps what mistakes showed.
-    order = sorted(tasks, key=lambda task: (task.only or (), task.seed_name))
+    # Entries of an exercise with one seed share the process in which `given` has run; the judge
+    # keeps what their mistakes showed.
+    groups: dict[object, list[_Task]] = {}
+    for task in tasks:
+        key = id(task) if task.entry is None else (task.only, task.seed_name)
+        groups.setdefault(key, []).append(task)
     with grader.slots(jobs) as judging, ThreadPoolExecutor(jobs) as pool:
-        futures = {
-            pool.submit(judging.grade, task.cells, task.seed_name, task.only): task
-            for task in order
-        }
+        futures = {pool.submit(_run, judging, group, given): group for group in groups.values()}
         verdicts = {}
         try:
-            for done, future in enumerate(as_completed(futures), 1):
-                task, verdict = futures[future], future.result()
-                if verdict.undecided:
-                    raise SandboxFailure(f"{task.kind} {task.name}: {verdict.undecided}")
-                verdicts[id(task)] = verdict
-                progress(done, len(tasks), task.name)
+            for future in as_completed(futures):
+                group = futures[future]
+                for task, verdict in zip(group, future.result(), strict=True):
+                    if verdict.undecided:
+                        raise SandboxFailure(f"{task.kind} {task.name}: {verdict.undecided}")
+                    verdicts[id(task)] = verdict
+                progress(len(verdicts), len(tasks), group[-1].name)
         finally:
             pool.shutdown(cancel_futures=True)
     return [verdicts[id(task)] for task in tasks]
+
+
+def _run(
+    judging: Judging, group: Sequence[_Task], given: Sequence[Mapping[str, str]]
+) -> list[Verdict]:
+    first = group[0]
+    if first.entry is None:
+        return [judging.grade(first.cells, first.seed_name, first.only)]
+    variants = [task.cells for task in group]
+    return judging.vary(given, variants, first.seed_name, first.only)
 
 
 @dataclass(frozen=True)
