@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from autograder.course import Assignment, Course
-from autograder.course.reference_source import importable, replacement
+from autograder.course.reference_source import importable, replacement, solution_code
 from autograder.judge.catalogue import Entry, entries
 
 __all__ = ["Answer", "Reference", "reference_of"]
@@ -22,7 +22,8 @@ class Answer:
 
     Attributes:
         functions: The functions that it defines.
-        cell: The source notebook's solution cell, which imports the reference.
+        cell: The solution cell, filled in as a student's would be: its functions call each other
+            and those of earlier exercises, so that a mistake in one shows in all of them.
         replacement: The functions as code that runs without the reference and without the
             functions of earlier exercises.
     """
@@ -78,7 +79,8 @@ def reference_of(course: Course, assignment: Assignment) -> Reference:
         if cell.runs:
             given.append(cell.source)
     answers = tuple(
-        Answer(e.name, e.functions, e.source, replacement(course, e)) for e in assignment.exercises
+        Answer(e.name, e.functions, solution_code(course, e), replacement(course, e))
+        for e in assignment.exercises
     )
     mistakes = tuple(
         entry

@@ -104,10 +104,11 @@ def reseed(seed: int) -> None:
             keras.utils.set_random_seed(seed % 2**32)
 
 
-def _tensorflow_generator(tensorflow: Any, seed: int) -> Any:  # noqa: ANN401
+def _tensorflow_generator(tensorflow: Any, seed: int) -> Any:
     """Returns `tf.random.Generator.from_seed(seed)`, in a third of its time."""
-    state = np.array([seed, 0, 0], dtype=np.uint64).astype(np.int64)
-    return tensorflow.random.Generator.from_state(state, alg="philox")
+    # No array: its memory would become the state's, and some draws would not move it on.
+    signed = seed - 2**64 if seed >= 2**63 else seed
+    return tensorflow.random.Generator.from_state([signed, 0, 0], alg="philox")
 
 
 def _run(

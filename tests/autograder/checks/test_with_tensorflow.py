@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from autograder.checks import gradients, laws, probe, tensorflow_rng
 from autograder.errors import CheckFailed
+from autograder.sandbox.probes import _tensorflow_generator
 
 X = np.array([[0.5, -1.0, 2.0], [1.5, 0.3, -0.7]])
 W = np.array([[0.2, -0.4], [1.0, 0.6], [-0.3, 0.8]])
@@ -207,6 +208,19 @@ def test_kinks_of_a_piecewise_linear_map_do_no_harm(submit):
 def test_tensorflow_draws_keep_the_contract(submit):
     student, _ = submit(f=lambda n, rng: rng.normal([n]), arrays_as="tensorflow")
     laws.expect_rng_contract(student.f, (5, tensorflow_rng))
+
+
+def test_a_generator_is_that_of_its_seed_and_moves_on_with_every_draw(submit):
+    # Binomial numbers stand still if the state shares its memory with a NumPy array.
+    def twice(rng):
+        half = tf.fill([100], 0.5)
+        return [rng.binomial([100], tf.ones(100), half, dtype=tf.int32) for _ in range(2)]
+
+    first, second = submit(f=twice, arrays_as="tensorflow")[0].f(tensorflow_rng)
+    assert not np.array_equal(first, second)
+    for seed in (3, 2**63 + 5):
+        made = _tensorflow_generator(tf, seed)
+        np.testing.assert_array_equal(made.state, tf.random.Generator.from_seed(seed).state)
 
 
 @pytest.mark.parametrize(

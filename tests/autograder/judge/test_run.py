@@ -150,6 +150,50 @@ def test_a_probe_that_ends_the_process_leaves_a_fresh_one_for_the_next(started):
     assert link.ran == ["first", "crash", "first", "probe"]
 
 
+def test_variants_run_one_after_another_with_the_names_of_the_start(started):
+    link = FakeLink()
+    run = Run(link, cells("first"), BUDGET)
+    for word in ("one", "raise", "three"):
+        run.vary([Cell(word, word)])
+        assert list(run.cells) == ["cell-0", word]
+        assert run.cells[word].outcome == ("error" if word == "raise" else "done")
+        assert run.exchange(probe()).kind == "arrays"
+    noted, as_noted = run_module._NOTE_NAMES, run_module._NAMES_AS_NOTED
+    assert link.ran == [
+        *("first", noted, "one", "probe", as_noted, "raise", "probe", as_noted, "three", "probe")
+    ]
+    run.close()
+    assert (link.spawned, link.ended) == (1, 1)
+
+
+@pytest.mark.parametrize("in_a_cell", [True, False])
+def test_a_variant_that_ends_the_process_leaves_a_fresh_one_for_the_next(started, in_a_cell):
+    link = FakeLink({"class": "CRASHED"})
+    run = Run(link, cells("first"), BUDGET)
+    run.vary([Cell("one", "crash" if in_a_cell else "one")])
+    if in_a_cell:
+        assert run.cells["one"].outcome == "CRASHED"
+        assert run.exchange(probe()).kind == "arrays"
+    else:
+        with pytest.raises(RunEnded):
+            run.exchange(probe("crash"))
+    run.vary([Cell("two", "two")])
+    assert run.cells["two"].outcome == "done"
+    # Nothing of the first is in the process of the second.
+    assert link.ran[-3:] == ["first", run_module._NOTE_NAMES, "two"]
+    run.close()
+
+
+def test_names_are_as_noted():
+    space = {"kept": 1, "changed": 1, "deleted": 1}
+    exec(run_module._NOTE_NAMES, space)
+    for _ in range(2):
+        exec("changed = 2\nadded = 3\ndel deleted", space)
+        exec(run_module._NAMES_AS_NOTED, space)
+        own = {name: value for name, value in space.items() if not name.startswith("_")}
+        assert own == {"kept": 1, "changed": 1, "deleted": 1}
+
+
 def test_an_answer_to_another_request_is_none(started):
     run = started(FakeLink(), cells())
     with pytest.raises(RunEnded) as ended:

@@ -95,6 +95,32 @@ def test_everything_that_does_not_hold_is_said(prove, toy_course):
     assert len(proof.problems) == 4
 
 
+LEFT_BEHIND = "".join(
+    f"""
+
+@mistake("sigmoid", kind="lazy", hint="h")
+def leaves_a_name_{number}(logit):
+    globals()["left_behind"] = 1.0
+    return {number}.5 * toy.sigmoid(logit)
+"""
+    for number in (1, 2, 3)
+)
+LEANING = """
+
+@alternative("sigmoid")
+def leans_on_what_others_left(logit):
+    return left_behind * toy.sigmoid(logit)  # noqa: F821
+"""
+
+
+def test_no_entry_sees_the_names_of_another(prove, toy_course):
+    # One of the three runs in the same process, before.
+    path = toy_course.hidden_folder("a90_toy") / "test_sigmoid.py"
+    path.write_text(path.read_text(encoding="utf-8") + LEFT_BEHIND + LEANING, encoding="utf-8")
+    (problem,) = prove().problems
+    assert "the alternative leans_on_what_others_left fails" in problem
+
+
 def test_points_that_the_empty_release_earns_are_said(prove, toy_course):
     path = toy_course.hidden_folder("a90_toy") / "test_entropy.py"
     text = path.read_text(encoding="utf-8")
