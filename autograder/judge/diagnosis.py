@@ -5,6 +5,7 @@ a process that runs no student code. A mistake agrees if it returns the same in 
 where random draws come out differently, if its draws have the law of the student's.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -31,6 +32,70 @@ class _Differs(Exception):
 
 class _Apart(Exception):
     """Random draws came out otherwise, and what the mistake will show is known already."""
+
+
+class _NotPlaced(Exception):
+    """The code of a mistake did not run to its end."""
+
+
+class _Placed:
+    """A mistake in the place of the right answer, put there when it is first asked.
+
+    Under one name of seeds a check asks a mistake the same for each student; what it has answered
+    is not asked again.
+    """
+
+    def __init__(
+        self, run: Run, mistake: Entry, cell: str, answered: dict[str, list[Exchange]]
+    ) -> None:
+        """Asks nothing yet.
+
+        Args:
+            run: A run of the reference.
+            mistake: What stands in the place of the right answer.
+            cell: The right answer's cell.
+            answered: By check, what the mistake has answered already; is added to.
+        """
+        self._run = run
+        self._mistake = mistake
+        self._cell = cell
+        self._answered = answered
+        self._is_placed = False
+
+    def asked_by(self, check: str) -> "_Answering":
+        return _Answering(self, self._answered.setdefault(check, []))
+
+    def exchange(self, message: Message) -> Message:
+        if not self._is_placed:
+            self._is_placed = True
+            if not self._run.execute(self._mistake.source):
+                raise _NotPlaced
+        return self._run.exchange(message)
+
+    def put_back(self) -> None:
+        if self._is_placed:
+            with contextlib.suppress(RunEnded):
+                self._run.execute(self._cell)
+
+
+class _Answering:
+    """A transport to a mistake, for one check."""
+
+    def __init__(self, placed: _Placed, answered: list[Exchange]) -> None:
+        self._placed = placed
+        self._answered = answered
+        self._count = 0
+
+    def exchange(self, message: Message) -> Message:
+        self._count += 1
+        if self._count <= len(self._answered):
+            request, reply = self._answered[self._count - 1]
+            if _alike(request, message):
+                return reply
+        reply = self._placed.exchange(message)
+        if self._count > len(self._answered):
+            self._answered.append((message, reply))
+        return reply
 
 
 class _Replay:
@@ -95,8 +160,10 @@ class Diagnosis:
         self._cells = {answer.exercise: answer.cell for answer in reference.answers}
         # Whether a mistake fails a check does not depend on whom it is compared with.
         self._known: dict[tuple[str, str, str], bool] = {}
-        # Nor does what it shows under the seeds of one name, which a proof uses again and again.
+        # Nor does what it answers and shows under the seeds of one name, which a proof uses again
+        # and again.
         self._seed_name = ""
+        self._answered: dict[tuple[str, str], dict[str, list[Exchange]]] = {}
         self._shown: dict[tuple[str, str, str], BaseException | None] = {}
 
     def matches(
@@ -114,6 +181,7 @@ class Diagnosis:
         """
         if seed_name != self._seed_name:
             self._seed_name = seed_name
+            self._answered.clear()
             self._shown.clear()
         found: dict[str, list[Entry]] = {}
         for exercise, ids in self._checks.by_exercise.items():
@@ -132,32 +200,36 @@ class Diagnosis:
         # First those that it is sure to fail, and of them the quick ones: most mistakes are told
         # apart by them. What agrees does not depend on the order.
         order = sorted(asked, key=lambda f: (f.result.id not in naming, f.seconds))
+        answered = self._answered.setdefault((mistake.exercise, mistake.name), {})
+        placed = _Placed(run, mistake, self._cells[mistake.exercise], answered)
         agreeing = []
         try:
-            if not run.execute(mistake.source):
-                order = []
             for finding in order:
-                how = self._compared(mistake, finding, run)
+                how = self._compared(mistake, finding, placed)
                 if how == "agrees":
                     agreeing.append(finding.result.id)
-                elif how == "fails" or (how == "differs" and self._fails(mistake, finding, run)):
+                elif how == "fails" or (
+                    how == "differs" and self._fails(mistake, finding, placed)
+                ):
                     agreeing = []
                     break
-            run.execute(self._cells[mistake.exercise])
         except RunEnded:
             # It ended its process; the next one starts with the right answers.
             return []
+        except _NotPlaced:
+            agreeing = []
+        placed.put_back()
         return agreeing
 
     def _compared(
-        self, mistake: Entry, finding: Finding, run: Run
+        self, mistake: Entry, finding: Finding, placed: _Placed
     ) -> Literal["agrees", "fails", "passes", "differs"]:
         """Asks the mistake what the student was asked; "differs" leaves open if it passes."""
         id = finding.result.id
         key = (mistake.exercise, mistake.name, id)
-        replay = _Replay(run, finding, key in self._shown)
+        replay = _Replay(placed.asked_by(id), finding, key in self._shown)
         raised = self._checks.attempt(id, self._connect(replay, self._seed_name, id))
-        if isinstance(raised, RunEnded):
+        if isinstance(raised, RunEnded | _NotPlaced):
             raise raised
         if isinstance(raised, _Differs):
             return "differs"
@@ -176,15 +248,15 @@ class Diagnosis:
             return "fails"
         return "agrees"
 
-    def _fails(self, mistake: Entry, finding: Finding, run: Run) -> bool:
+    def _fails(self, mistake: Entry, finding: Finding, placed: _Placed) -> bool:
         """Whether a mistake fails a check; asked once, with seeds of nobody's."""
         id = finding.result.id
         if id in self._checks.naming(mistake):
             return True
         key = (mistake.exercise, mistake.name, id)
         if key not in self._known:
-            raised = self._checks.attempt(id, self._connect(run, "", id))
-            if isinstance(raised, RunEnded):
+            raised = self._checks.attempt(id, self._connect(placed, "", id))
+            if isinstance(raised, RunEnded | _NotPlaced):
                 raise raised
             self._known[key] = raised is not None
         return self._known[key]
