@@ -115,6 +115,7 @@ def calibrate(
     counts: Counts = FULL,
     jobs: int = 1,
     told: _Told = lambda done, total, name: None,
+    by_chance: bool = False,
 ) -> Record:
     """Calibrates the hidden checks of one assignment; writes nothing.
 
@@ -127,6 +128,8 @@ def calibrate(
         counts: How often to run what.
         jobs: How many processes draw, and how many submissions run, at the same time.
         told: Called with how much is done, how much there is, and what was run.
+        by_chance: Whether to leave out files without a check that may fail right work by chance:
+            what `lgm verify` demands, and no more.
 
     Raises:
         DoesNotHold: If the catalogue itself is wrong.
@@ -141,9 +144,12 @@ def calibrate(
     versions = {"python": platform.python_version()}
     versions |= {library: version(library) for library in _LIBRARIES}
     files = files_of(course, assignment.name)
+    chosen = set(files.values())
+    if by_chance:
+        chosen = {files[check] for check in statistical_checks(course, assignment.name)}
     earlier = load(course, assignment.name) if counts == FULL else None
     kept_files = earlier.still_holding(sources, versions) if earlier else frozenset()
-    new = [check for check, file in files.items() if file not in kept_files]
+    new = [check for check, file in files.items() if file in chosen - kept_files]
     looks = on_reference(seeded, assignment, new, (counts.first, counts.later), jobs, told)
     catalogue = entries(course, assignment)
     tasks = list(_tasks(course, assignment, catalogue, looks, counts))
@@ -169,7 +175,7 @@ def calibrate(
         )
         for check, look in looks.items()
     }
-    seeds = {file: seeded.secret().hex() for file in files.values()}
+    seeds = {files[check]: seeded.secret().hex() for check in new}
     if earlier is not None:
         measured |= {check.id: check for check in earlier.checks if check.id not in new}
         seeds |= {file: earlier.master_seeds[file] for file in kept_files}
@@ -278,7 +284,12 @@ def _repeated(judging: Judging, task: _Task) -> dict[str, Repeated]:
 @click.command()
 @click.argument("assignments", nargs=-1, metavar="[ASSIGNMENT]...")
 @click.option("--quick", is_flag=True, help="Small counts, to try it out; verify refuses them.")
-def main(assignments: tuple[str, ...], quick: bool) -> None:
+@click.option(
+    "--by-chance",
+    is_flag=True,
+    help="Only files with checks that may fail right work by chance, as verify demands.",
+)
+def main(assignments: tuple[str, ...], quick: bool, by_chance: bool) -> None:
     """Calibrate the hidden checks and write calibration.json beside them.
 
     Without a name, all assignments that have hidden checks.
@@ -287,12 +298,12 @@ def main(assignments: tuple[str, ...], quick: bool) -> None:
     course = find_course()
     checked = [a.name for a in course.assignments() if course.is_checked(a.name)]
     for name in assignments or checked:
-        record = _watched(course, course.assignment(name), QUICK if quick else FULL)
+        record = _watched(course, course.assignment(name), QUICK if quick else FULL, by_chance)
         path = save(record, course).relative_to(course.root)
         click.echo(f"{path} is written, after {record.seconds:.0f} seconds.")
 
 
-def _watched(course: Course, assignment: Assignment, counts: Counts) -> Record:
+def _watched(course: Course, assignment: Assignment, counts: Counts, by_chance: bool) -> Record:
     columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("{task.description}"), console=Console(stderr=True)) as bar:
         task = bar.add_task("looking at each check", total=None)
@@ -300,7 +311,8 @@ def _watched(course: Course, assignment: Assignment, counts: Counts) -> Record:
         def told(done: int, total: int, name: str) -> None:
             bar.update(task, completed=done, total=total, description=name)
 
-        return calibrate(course, assignment, counts, len(os.sched_getaffinity(0)), told)
+        jobs = len(os.sched_getaffinity(0))
+        return calibrate(course, assignment, counts, jobs, told, by_chance)
 
 
 if __name__ == "__main__":

@@ -326,7 +326,7 @@ class Record:
         changed = {*self.sources, *sources} - same
         if not all(_holds_checks(name) for name in changed):
             return frozenset()
-        return frozenset(name for name in same if _holds_checks(name))
+        return frozenset(name for name in same if name in self.master_seeds)
 
     def reasons_against(self, sources: Mapping[str, str]) -> list[str]:
         """Says why it cannot be relied on, given the hashes of the files as they are now."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from autograder.verify.calibrate import QUICK, calibrate
-from autograder.verify.record import load, path_of, save, sources_of
+from autograder.verify.record import Proved, held_to, load, path_of, save, sources_of
 
 NAME = "a90_toy"
 # A sampler beside the toy course's functions: draws with the probability of a logit.
@@ -72,6 +72,25 @@ def test_a_calibration_measures_what_verify_holds_the_checks_to(course, light_sa
     assert not found["test_sigmoid_of_zero"].repeats
     assert found["test_sigmoid_of_zero"].right == ()
     assert told[-1][0] == told[-1][1]
+
+
+def test_what_verify_demands_can_be_measured_first_and_the_rest_later(
+    course, light_sandbox, monkeypatch
+):
+    monkeypatch.setattr(sys.modules["autograder.verify.calibrate"], "FULL", FEW)
+    assignment = course.assignment(NAME)
+    first = calibrate(course, assignment, FEW, 2, by_chance=True)
+    assert {file.rsplit("/")[-1] for file in first.master_seeds} == {"test_sigmoid.py"}
+    assert {check.exercise for check in first.checks} == {"sigmoid"}
+    save(first, course)
+    proved = [Proved("test_sigmoid_as_a_sampler", "sigmoid", 0.0, 0.0, ("sign",), 1)]
+    assert not any("not in the calibration" in said for said in held_to(course, NAME, proved)[1])
+    told = []
+    second = calibrate(course, assignment, FEW, 2, lambda *e: told.append(e))
+    assert {check.exercise for check in second.checks} == {"sigmoid", "entropy"}
+    assert not any("sampler" in name for _, _, name in told)
+    (file,) = first.master_seeds
+    assert second.master_seeds[file] == first.master_seeds[file]
 
 
 def test_what_has_not_changed_is_not_measured_again(course, light_sandbox, monkeypatch):
