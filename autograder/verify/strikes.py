@@ -4,6 +4,7 @@ A whole check fails right work too rarely to be seen failing. One stage strikes 
 times, which can be counted, and five in a row must strike.
 """
 
+import hashlib
 import multiprocessing
 import os
 import sys
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
 
+import numpy as np
+
 from autograder.checks import Observation, Seeds, Stages, inputs_for
 from autograder.course import Assignment, Course
 from autograder.errors import CheckFailed, GraderError
@@ -21,6 +24,7 @@ from autograder.judge.reference import reference_of
 from autograder.judge.session import Checks, collected
 from autograder.judge.student import LocalTransport, Student
 from autograder.sandbox import probes
+from autograder.sandbox.wire import Message
 from autograder.verify.record import PropertyRecord, Strikes
 
 __all__ = ["Look", "on_reference"]
@@ -169,6 +173,100 @@ class _Local:
             ) from failure
 
 
+class _Compiling:
+    """Takes the place of `probes._run`: compiles a draw that is asked for again and again.
+
+    It draws the same numbers. But to call single operations of TensorFlow takes several times as
+    long as they do, and the stages of a check differ in nothing but the generator's state.
+    """
+
+    # Where inputs differ from stage to stage, no message comes back.
+    _AGAIN = 3
+
+    def __init__(self, run: Callable[..., Any]) -> None:
+        self._run = run
+        self._asked = Counter[bytes]()
+        self._compiled: dict[bytes, tuple[Any, Callable[[], Any]] | None] = {}
+
+    def __call__(
+        self,
+        message: Message,
+        namespace: Mapping[str, Any],
+        arguments: Any,  # noqa: ANN401 (of `probes`, private there)
+        returned_none: list[str],
+    ) -> Any:  # noqa: ANN401
+        key, seeds = _apart(message)
+        self._asked[key] += 1
+        if len(seeds) != 1 or self._asked[key] < self._AGAIN:
+            return self._run(message, namespace, arguments, returned_none)
+        if key not in self._compiled:
+            self._compiled[key] = self._compile(message, namespace, arguments)
+        known = self._compiled[key]
+        if known is not None:
+            generator, call = known
+            generator.reset([seeds[0], 0, 0])
+            try:
+                return call()
+            except Exception:
+                # What cannot be compiled, or returns something else than tensors, runs as it is.
+                self._compiled[key] = None
+        return self._run(message, namespace, arguments, returned_none)
+
+    def _compile(
+        self,
+        message: Message,
+        namespace: Mapping[str, Any],
+        arguments: Any,  # noqa: ANN401
+    ) -> tuple[Any, Callable[[], Any]]:
+        import tensorflow
+
+        generator = tensorflow.random.Generator.from_seed(0)
+        arguments._generator = lambda content: generator
+        given = _Given(arguments.value(message.fields["arguments"]))
+
+        def call() -> Any:  # noqa: ANN401
+            result = self._run(message, namespace, given, [])
+            if not all(tensorflow.is_tensor(leaf) for leaf in tensorflow.nest.flatten(result)):
+                raise TypeError
+            return result
+
+        return generator, tensorflow.function(call, autograph=False)
+
+
+class _Given:
+    """Arguments that exist already: inside a compiled function they would have no values."""
+
+    def __init__(self, positional: Any) -> None:  # noqa: ANN401
+        self._positional = positional
+
+    def value(self, _: Any) -> Any:  # noqa: ANN401
+        return self._positional
+
+
+def _apart(message: Message) -> tuple[bytes, list[int]]:
+    """Returns what a probe asks, and the seeds of the TensorFlow generators it hands over."""
+    seeds: list[int] = []
+
+    def without_seeds(leaf: Any) -> Any:  # noqa: ANN401
+        if isinstance(leaf, dict):
+            rng = leaf.get("rng")
+            if isinstance(rng, dict) and rng["library"] == "tensorflow" and "bits" not in rng:
+                seeds.append(rng["seed"])
+                return "rng"
+            return {name: without_seeds(item) for name, item in leaf.items()}
+        return [without_seeds(item) for item in leaf] if isinstance(leaf, list) else leaf
+
+    fields = message.fields
+    asked = without_seeds(fields["arguments"])
+    digest = hashlib.sha256(
+        repr([fields["call"], fields["source"], fields["name"], asked]).encode()
+    )
+    for array in message.arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.digest(), seeds
+
+
 _local: list[_Local] = []
 
 
@@ -178,6 +276,7 @@ def _begin(course: Course, assignment: Assignment) -> None:
     # The reference draws from the generators that it is given. Seeding the global ones before
     # each call, too, makes TensorFlow forget its kernels, and takes half of the time.
     probes.reseed = lambda seed: None
+    probes._run = _Compiling(probes._run)
     _local.append(_Local(course, assignment))
 
 
