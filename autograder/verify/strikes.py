@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
 
-import numpy as np
-
 from autograder.checks import Observation, Seeds, Stages, inputs_for
 from autograder.course import Assignment, Course
 from autograder.errors import CheckFailed, GraderError
