@@ -6,8 +6,6 @@ judge, which checks every byte that comes back. What it must do is answer, and n
 
 import contextlib
 import math
-import random
-import sys
 import types
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from autograder.sandbox.seeding import reseed, tensorflow_generator
 from autograder.sandbox.wire import DIMENSIONS_LIMIT, Message, pack
 
-__all__ = ["ARRAYS_LIMIT", "SIZE_LIMIT", "answer", "reseed"]
+__all__ = ["ARRAYS_LIMIT", "SIZE_LIMIT", "answer"]
 
 SIZE_LIMIT = 64 * 2**20
 ARRAYS_LIMIT = 60
@@ -88,27 +87,6 @@ def answer(message: Message, namespace: Mapping[str, Any], locate: Locate) -> Me
             # then stumbles, the missing result is why.
             problem = _ReturnedNone(returned_none[-1])
         return _error(problem, locate)
-
-
-def reseed(seed: int) -> None:
-    """Seeds every global generator, so that no answer depends on earlier calls."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    # Not imported here: a process that runs no TensorFlow need not load it.
-    tensorflow = sys.modules.get("tensorflow")
-    if tensorflow is not None:
-        tensorflow.random.set_seed(seed)
-        tensorflow.random.set_global_generator(_tensorflow_generator(tensorflow, seed))
-        keras = sys.modules.get("keras")
-        if keras is not None:
-            keras.utils.set_random_seed(seed % 2**32)
-
-
-def _tensorflow_generator(tensorflow: Any, seed: int) -> Any:
-    """Returns `tf.random.Generator.from_seed(seed)`, in a third of its time."""
-    # No array: its memory would become the state's, and some draws would not move it on.
-    signed = seed - 2**64 if seed >= 2**63 else seed
-    return tensorflow.random.Generator.from_state([signed, 0, 0], alg="philox")
 
 
 def _run(
@@ -217,7 +195,7 @@ class _Arguments:
         if content["library"] == "tensorflow":
             import tensorflow
 
-            return _tensorflow_generator(tensorflow, content["seed"])
+            return tensorflow_generator(tensorflow, content["seed"])
         return np.random.default_rng(content["seed"])
 
 

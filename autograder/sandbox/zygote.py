@@ -31,8 +31,8 @@ from autograder.sandbox.namespaces import (
 )
 from autograder.sandbox.policy import Limits
 from autograder.sandbox.privileges import drop_privileges
-from autograder.sandbox.probes import reseed
 from autograder.sandbox.seccomp import restrict_calls
+from autograder.sandbox.seeding import reseed
 from autograder.sandbox.view import DEVICES, HOME, WRITABLE, View, enter
 from autograder.sandbox.watch import processes
 

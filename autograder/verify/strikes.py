@@ -271,9 +271,6 @@ _local: list[_Local] = []
 def _begin(course: Course, assignment: Assignment) -> None:
     # Each child has a core to itself; TensorFlow would share it among threads.
     os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
-    # The reference draws from the generators that it is given. Seeding the global ones before
-    # each call, too, makes TensorFlow forget its kernels, and takes half of the time.
-    probes.reseed = lambda seed: None
     probes._run = _Compiling(probes._run)
     _local.append(_Local(course, assignment))
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from autograder.checks import gradients, laws, probe, tensorflow_rng
 from autograder.errors import CheckFailed
-from autograder.sandbox.probes import _tensorflow_generator
+from autograder.sandbox.seeding import tensorflow_generator
 
 X = np.array([[0.5, -1.0, 2.0], [1.5, 0.3, -0.7]])
 W = np.array([[0.2, -0.4], [1.0, 0.6], [-0.3, 0.8]])
@@ -219,7 +219,7 @@ def test_a_generator_is_that_of_its_seed_and_moves_on_with_every_draw(submit):
     first, second = submit(f=twice, arrays_as="tensorflow")[0].f(tensorflow_rng)
     assert not np.array_equal(first, second)
     for seed in (3, 2**63 + 5):
-        made = _tensorflow_generator(tf, seed)
+        made = tensorflow_generator(tf, seed)
         np.testing.assert_array_equal(made.state, tf.random.Generator.from_seed(seed).state)
 
 
