@@ -107,7 +107,8 @@ def _solution(course: Course, exercise: Exercise, leave_out: Iterable[str]) -> s
     handed_on = {
         node.name: module
         for node in tree.body
-        if isinstance(node, ast.FunctionDef) and (module := _handed_on_to(node)) is not None
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and (module := _handed_on_to(node)) is not None
     }
     modules = sorted(set(handed_on.values()))
     if len(modules) != 1:
@@ -124,7 +125,7 @@ def _solution(course: Course, exercise: Exercise, leave_out: Iterable[str]) -> s
     code = source.cut(handed_on, leave_out)
     lines = exercise.source.split("\n")
     for node in reversed(tree.body):
-        if isinstance(node, ast.FunctionDef) and node.name in handed_on:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in handed_on:
             # The code defines all of them; it takes the place of the first.
             is_first = node.name == next(iter(handed_on))
             start, end = _first_line(node), _end_line(node, lines)
@@ -322,8 +323,13 @@ def _tidy(text: str) -> str:
     return text.strip("\n")
 
 
-def _handed_on_to(node: ast.FunctionDef) -> str | None:
-    """The module whose function of the same name gets this function's arguments, or None."""
+def _handed_on_to(node: ast.FunctionDef | ast.ClassDef) -> str | None:
+    """The module whose function of the same name gets this function's arguments, or None.
+
+    Likewise for a class: one that keeps an object of the reference's class, and hands on to it.
+    """
+    if isinstance(node, ast.ClassDef):
+        return _class_handed_on_to(node)
     body = [part for part in node.body if not _is_docstring(part)]
     if len(body) != 2 or not isinstance(body[0], ast.ImportFrom):
         return None
@@ -345,6 +351,23 @@ def _handed_on_to(node: ast.FunctionDef) -> str | None:
     complete = len(handed) == len(call.args) and len(by_name) == len(call.keywords)
     kept = all(name == value for name, value in by_name.items())
     return alias.name if complete and kept and [*handed, *by_name] == parameters else None
+
+
+def _class_handed_on_to(node: ast.ClassDef) -> str | None:
+    made, kept, others = None, "", True
+    for method in (part for part in node.body if isinstance(part, ast.FunctionDef)):
+        arguments = ", ".join(argument.arg for argument in method.args.args[1:])
+        match [part for part in method.body if not _is_docstring(part)]:
+            case [
+                ast.ImportFrom(module="reference", names=[alias]),
+                ast.Assign(targets=[target], value=call),
+            ] if ast.unparse(call) == f"{_bound_by(alias)}.{node.name}({arguments})":
+                made, kept = alias.name, ast.unparse(target)
+            case [ast.Return(value=ast.Call() as call) | ast.Expr(value=ast.Call() as call)]:
+                others &= ast.unparse(call) == f"{kept}.{method.name}({arguments})"
+            case _:
+                others = False
+    return made if others else None
 
 
 def _is_docstring(node: ast.stmt) -> bool:

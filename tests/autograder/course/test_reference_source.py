@@ -200,6 +200,31 @@ def test_arguments_in_another_order_are_not_taken_for_a_hand_on(course):
     assert values([(code, "minus(5, 3)")]) == [-2]
 
 
+KEEPING = """class Box:
+    def __init__(self, size):
+        from reference import toy
+
+        self.box = toy.Box(size)
+
+    def put(self, number):
+        return self.box.put({handed})
+"""
+
+
+@pytest.mark.parametrize("handed", ["number", "2 * number"])
+def test_a_class_that_hands_on_becomes_that_of_the_reference(course, handed):
+    text = course.root / "reference" / "toy.py"
+    box = "class Box:\n    def __init__(self, size):\n        self.size = size\n\n"
+    box += "    def put(self, number):\n        return number + self.size\n"
+    text.write_text(f"{text.read_text()}\n\n{box}\n\ndef unneeded():\n    pass\n")
+    source = "def entropy(logit):\n    return 0.0\n\n\n" + KEEPING.format(handed=handed)
+    code = solution_code(course, replaced_cell(course, source))
+    hands_on = handed == "number"
+    assert values([(code, "Box(1).put(3)")]) == [4 if hands_on else 7]
+    # What keeps its body finds the whole module beside it.
+    assert ("self.box" in code, "def unneeded" in code) == (not hands_on, not hands_on)
+
+
 def test_a_solution_of_two_modules_runs(course):
     source = (
         "def entropy(x):\n    from reference import upper\n\n    return upper.entropy(x)\n\n\n"
