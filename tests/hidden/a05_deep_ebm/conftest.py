@@ -1,0 +1,3 @@
+"""Students of this assignment work on TensorFlow tensors."""
+
+ARRAYS = "tensorflow"
