@@ -130,7 +130,7 @@ def test_draws_shown_of_a_sure_model(student):
         "sample_temperature_ignored",
         "sample_backwards",
         "sample_position_before",
-        "sample_normal_noise",
+        "sample_uniform_noise",
     ),
     note="Four binary positions, as of 2x2 images: 16 states; temperature 1.4; 4,000 rows.",
 )
@@ -301,9 +301,9 @@ def sample_position_before(
 @mistake(
     "sample_autoregressive",
     kind="randomness",
-    hint="Only Gumbel noise makes the largest logit a draw of the softmax; normal noise does not.",
+    hint="Only Gumbel noise makes the largest logit a draw of the softmax: -log(-log u).",
 )
-def sample_normal_noise(
+def sample_uniform_noise(
     logits_function, shape, rng, temperature=1.0, top_k=None, initial=None, observed=None
 ):
     given = tf.zeros(shape, tf.int32) if initial is None else tf.cast(initial, tf.int32)
@@ -313,7 +313,7 @@ def sample_normal_noise(
         logits = logits_function(tokens)[:, t] / temperature
         if top_k is not None:
             logits = autoregressive.top_k_filter(logits, top_k)
-        noise = rng.normal(tf.shape(logits), dtype=logits.dtype)
+        noise = rng.uniform(tf.shape(logits), dtype=logits.dtype)
         drawn = tf.argmax(logits + noise, axis=-1, output_type=tf.int32)
         column = tf.where(known[:, t], given[:, t], drawn)
         tokens = tf.concat([tokens[:, :t], column[:, tf.newaxis], tokens[:, t + 1 :]], axis=1)
