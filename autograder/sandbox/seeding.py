@@ -1,8 +1,8 @@
 """Seeds whatever global generators there are, so that no answer depends on earlier calls.
 
 TensorFlow's own way, `tf.random.set_seed`, forgets every compiled kernel, because operations such
-as `tf.random.normal` keep their state there: the next call of each operation takes ten times as
-long. As long as no such operation has been made, its seed is set and nothing is forgotten.
+as `tf.random.normal` keep their state there: the next call of each operation takes several times
+as long. As long as no such operation has been made, its seed is set and nothing is forgotten.
 """
 
 import random
